@@ -1,0 +1,19 @@
+/** Escapes control characters, so that foreign bytes can't drive a terminal or forge a log line. Line feeds stay out too. */
+export function escapeForeign(text: string): string {
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A foreign value as it may stand in a message: JSON-quoted, escaped, cut at `max` characters. */
+export function quote(value: unknown, max = 200): string {
+  let text: string;
+  try {
+    text = typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? String(value));
+  } catch {
+    text = String(value);
+  }
+  if (text.length > max) text = `${text.slice(0, max)}…`;
+  return escapeForeign(text);
+}

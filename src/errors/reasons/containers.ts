@@ -1,0 +1,21 @@
+import { defineReasons } from './define.js';
+
+export const CONTAINER_REASONS = defineReasons({
+  CONTAINER_NOT_FOUND: { code: 'NOT_FOUND', remedy: 'containers.list({ all: true }) shows what exists' },
+  CONTAINER_RUNNING: { code: 'FAILED_PRECONDITION', remedy: 'stop the container first, or pass force' },
+  CONTAINER_NOT_RUNNING: { code: 'FAILED_PRECONDITION', remedy: 'start the container first' },
+  CONTAINER_BAD_STATUS: {
+    code: 'FAILED_PRECONDITION',
+    remedy: "the container's status does not allow this; details.status says what it is",
+  },
+  EXIT_UNKNOWN: {
+    code: 'DATA_LOSS',
+    remedy: 'the exit code was lost with the supervisor or the host; start the container again',
+  },
+  NOT_EPHEMERAL: { code: 'FAILED_PRECONDITION', remedy: 'use a durable container for this' },
+  OUTPUT_TOO_LARGE: {
+    code: 'RESOURCE_EXHAUSTED',
+    remedy: 'raise maxOutputBytes or read the streams instead of collecting',
+  },
+  NON_ZERO_EXIT: { code: 'FAILED_PRECONDITION', remedy: 'details carry the exit code and the end of the output' },
+});

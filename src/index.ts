@@ -1,0 +1,1 @@
+export { EngineError, type ErrorCode, type ErrorDetails } from './errors/index.js';

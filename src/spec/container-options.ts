@@ -1,0 +1,179 @@
+/** A bind, tmpfs or (later) volume mount. @public */
+export type MountOptions =
+  | {
+      readonly type: 'bind';
+      /** Absolute host path; must exist unless `createSource`. */
+      readonly source: string;
+      /** Absolute path in the container. */
+      readonly target: string;
+      readonly readOnly?: boolean;
+      /** @defaultValue `rprivate` */
+      readonly propagation?: 'private' | 'rprivate' | 'shared' | 'rshared' | 'slave' | 'rslave';
+      /** Bind only the top mount of the source, not those below it. */
+      readonly nonRecursive?: boolean;
+      /** Make a missing source directory (0755). */
+      readonly createSource?: boolean;
+    }
+  | {
+      readonly type: 'tmpfs';
+      readonly target: string;
+      readonly sizeBytes?: number;
+      /** Octal mode, for example `0o1777`. @defaultValue 0o1777 */
+      readonly mode?: number;
+      readonly uid?: number;
+      readonly gid?: number;
+      /** Allow running programs from it. @defaultValue false */
+      readonly exec?: boolean;
+      readonly readOnly?: boolean;
+    }
+  | {
+      readonly type: 'volume';
+      /** Volume name; empty for an anonymous one. */
+      readonly source?: string;
+      readonly target: string;
+      readonly readOnly?: boolean;
+    };
+
+/** @public */
+export interface UlimitOptions {
+  /** Name as in Docker: `nofile`, `nproc`, `core`… */
+  readonly name: string;
+  readonly soft: number;
+  /** -1: unlimited. */
+  readonly hard: number;
+}
+
+/** A host device in the container. @public */
+export interface DeviceOptions {
+  readonly pathOnHost: string;
+  /** @defaultValue pathOnHost */
+  readonly pathInContainer?: string;
+  /** Letters of `r`, `w`, `m`. @defaultValue `rwm` */
+  readonly permissions?: string;
+}
+
+/** Limits of the cgroup, for v1 and v2 alike. @public */
+export interface ResourceOptions {
+  /** Hard limit, bytes; at least 6 MiB. */
+  readonly memoryBytes?: number;
+  /** Soft limit, bytes. */
+  readonly memoryReservationBytes?: number;
+  /** Memory plus swap, bytes; -1 unlimited; needs memoryBytes. Default: twice memoryBytes, as Docker. */
+  readonly memorySwapBytes?: number;
+  /** 0 to 100; v1 only. */
+  readonly memorySwappiness?: number;
+  /** v1 only. */
+  readonly oomKillDisable?: boolean;
+  /** CPUs, fractions allowed: 1.5. Not together with cpuQuotaUs. */
+  readonly cpus?: number;
+  /** 2 to 262144; 1024 is the normal weight. */
+  readonly cpuShares?: number;
+  /** Microseconds per period; at least 1000. */
+  readonly cpuQuotaUs?: number;
+  /** 1000 to 1000000. */
+  readonly cpuPeriodUs?: number;
+  /** CPUs it may run on: `0-2,4`. */
+  readonly cpusetCpus?: string;
+  readonly cpusetMems?: string;
+  /** Processes and threads; -1 unlimited. */
+  readonly pidsLimit?: number;
+  /** 10 to 1000. */
+  readonly blkioWeight?: number;
+  readonly deviceReadBps?: readonly { readonly path: string; readonly rate: number }[];
+  readonly deviceWriteBps?: readonly { readonly path: string; readonly rate: number }[];
+  readonly deviceReadIops?: readonly { readonly path: string; readonly rate: number }[];
+  readonly deviceWriteIops?: readonly { readonly path: string; readonly rate: number }[];
+}
+
+/** A seccomp profile in Docker's format (with `includes`/`excludes`, `archMap`) or the OCI runtime-spec's. @public */
+export type SeccompProfile = Readonly<Record<string, unknown>>;
+
+/**
+ * What to run and how: the same for throwaway and durable containers. Names and rules follow Docker's where it has
+ * them; sizes are bytes, times milliseconds.
+ *
+ * @public
+ */
+export interface ContainerOptions extends ResourceOptions {
+  /** Reference, digest or id (prefix) of an image in the store. Either this or `rootfs`. */
+  readonly image?: string;
+  /** Absolute host directory used as the read-only lower tree of the root file system, instead of an image. */
+  readonly rootfs?: string;
+  /** Unique among containers of the root. @defaultValue a random readable name for durable containers, none for throwaway ones */
+  readonly name?: string;
+  /** Arguments: replaces the image's Cmd. */
+  readonly command?: readonly string[];
+  /** Replaces the image's Entrypoint (and drops its Cmd); `[]` drops it. */
+  readonly entrypoint?: readonly string[];
+  /** Added to the image's environment; a map, or `NAME=value` entries. */
+  readonly env?: Readonly<Record<string, string>> | readonly string[];
+  /** Absolute; made when missing. @defaultValue the image's, else `/` */
+  readonly workingDir?: string;
+  /** `name`, `uid`, `name:group`, `uid:gid`. @defaultValue the image's, else root */
+  readonly user?: string;
+  /** Further groups: names of the image's /etc/group or numbers. */
+  readonly groups?: readonly (string | number)[];
+  /** @defaultValue the first 12 digits of the id */
+  readonly hostname?: string;
+  readonly domainname?: string;
+  /** Give the process a terminal. */
+  readonly tty?: boolean;
+  /** Terminal size at start; needs tty. */
+  readonly consoleSize?: { readonly rows: number; readonly columns: number };
+  /** Keep stdin open for writers. @defaultValue false */
+  readonly openStdin?: boolean;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** OCI annotations. Keys that steer runtimes or supervisors are refused. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly readOnlyRootfs?: boolean;
+  readonly mounts?: readonly MountOptions[];
+  /** Docker's short form `source:target[:options]`, for absolute paths without a colon. */
+  readonly binds?: readonly string[];
+  /** Target to mount(8) options, as Docker's tmpfs map: `{ '/tmp': 'size=64m,mode=1777' }`. */
+  readonly tmpfs?: Readonly<Record<string, string>>;
+  readonly shmSizeBytes?: number;
+  /** Names with or without `CAP_`; `ALL`. */
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  readonly privileged?: boolean;
+  /** @defaultValue `default` */
+  readonly seccomp?: 'default' | 'unconfined' | SeccompProfile;
+  /** @defaultValue Docker's list */
+  readonly maskedPaths?: readonly string[];
+  /** @defaultValue Docker's list */
+  readonly readonlyPaths?: readonly string[];
+  /** @defaultValue false, as Docker: setuid programs of the image work */
+  readonly noNewPrivileges?: boolean;
+  readonly ulimits?: readonly UlimitOptions[];
+  /** Sysctls of the container's own namespaces. */
+  readonly sysctls?: Readonly<Record<string, string>>;
+  readonly devices?: readonly DeviceOptions[];
+  /** Docker's device cgroup rules: `c 1:3 rwm`. */
+  readonly deviceCgroupRules?: readonly string[];
+  /** -1000 to 1000. */
+  readonly oomScoreAdj?: number;
+  /** Run a small init as pid 1 that reaps and forwards signals. */
+  readonly init?: boolean;
+  /** `none`: only loopback. `host`: the host's network. @defaultValue `none` */
+  readonly network?: 'none' | 'host' | (string & {});
+  readonly pidMode?: 'private' | 'host' | `container:${string}`;
+  readonly ipcMode?: 'private' | 'host' | 'none' | `container:${string}`;
+  readonly utsMode?: 'private' | 'host';
+  /** @defaultValue `private` on cgroup v2, `host` on v1, as Docker */
+  readonly cgroupnsMode?: 'private' | 'host';
+  /** Lines for /etc/hosts: host name to address. */
+  readonly extraHosts?: Readonly<Record<string, string>>;
+  readonly dns?: {
+    readonly servers?: readonly string[];
+    readonly search?: readonly string[];
+    readonly options?: readonly string[];
+  };
+  /** @defaultValue the image's, else SIGTERM */
+  readonly stopSignal?: string;
+  /** Grace between stop signal and SIGKILL. @defaultValue 10000 */
+  readonly stopTimeoutMs?: number;
+  /** Configured runtime to use. */
+  readonly runtime?: string;
+  /** Choose the platform of a multi-platform image that the store has: `linux/arm64`. */
+  readonly platform?: string;
+}

@@ -1,0 +1,64 @@
+import { engineError } from '../errors/index.js';
+
+/** Options that every call that can block takes. @public */
+export interface CallOptions {
+  /** Aborts the call; what it half did is rolled back and it throws CANCELED (or DEADLINE_EXCEEDED for a timeout signal). */
+  readonly signal?: AbortSignal;
+}
+
+/** The error that an aborted signal stands for. */
+export function abortError(signal: AbortSignal): Error {
+  const cause: unknown = signal.reason;
+  if (cause instanceof Error && cause.name === 'TimeoutError') {
+    return engineError('TIMED_OUT', 'the time limit of the call passed', { cause });
+  }
+  return engineError('CANCELED', 'the call was canceled', { cause });
+}
+
+/** Throws when the signal is aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal);
+}
+
+/** Settles like `promise`, or rejects as soon as the signal aborts. The promise's own work goes on; its late failure is swallowed. */
+export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  if (signal.aborted) {
+    promise.catch(() => {});
+    return Promise.reject(abortError(signal));
+  }
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => {
+      promise.catch(() => {});
+      reject(abortError(signal));
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/** A signal for cleaning up: not the caller's, ends by itself. */
+export function cleanupSignal(timeoutMs = 10_000): AbortSignal {
+  return AbortSignal.timeout(timeoutMs);
+}
+
+/** Waits; the timer is unref'd unless `keepAlive`, and the signal ends it early with its error. */
+export function sleep(ms: number, options: CallOptions & { keepAlive?: boolean } = {}): Promise<void> {
+  const { signal } = options;
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(abortError(signal));
+      return;
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    }, ms);
+    if (!options.keepAlive) timer.unref();
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(abortError(signal as AbortSignal));
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
