@@ -28,11 +28,11 @@ export function parseMountInfo(text: string): MountInfo[] {
     mounts.push({
       id: Number(id),
       parentId: Number(parentId),
-      root: unescape(root ?? ''),
-      mountPoint: unescape(mountPoint ?? ''),
+      root: unescapeOctal(root ?? ''),
+      mountPoint: unescapeOctal(mountPoint ?? ''),
       options: (options ?? '').split(','),
       fsType: fsType ?? '',
-      source: unescape(source ?? ''),
+      source: unescapeOctal(source ?? ''),
       superOptions: superOptions ?? '',
     });
   }
@@ -40,6 +40,6 @@ export function parseMountInfo(text: string): MountInfo[] {
 }
 
 // The kernel escapes space, tab, newline and backslash as \ooo, byte by byte; multi-byte characters stay as they are.
-function unescape(text: string): string {
+function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

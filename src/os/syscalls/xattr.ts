@@ -4,10 +4,10 @@ const cSet = libc<(path: string | Uint8Array, name: string, value: Uint8Array, s
   'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
 );
 const cGet = libc<(path: string | Uint8Array, name: string, value: Uint8Array | null, size: number) => number>(
-  'ssize_t lgetxattr(const char *path, const char *name, _Out_ void *value, size_t size)',
+  'int64_t lgetxattr(const char *path, const char *name, void *value, size_t size)',
 );
 const cList = libc<(path: string, list: Uint8Array | null, size: number) => number>(
-  'ssize_t llistxattr(const char *path, _Out_ void *list, size_t size)',
+  'int64_t llistxattr(const char *path, void *list, size_t size)',
 );
 const cRemove = libc<(path: string, name: string) => number>('int lremovexattr(const char *path, const char *name)');
 
