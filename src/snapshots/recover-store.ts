@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { EngineError } from '../errors/index.js';
 import { isAlive } from '../os/index.js';
 import { errnoOf } from '../os/syscalls/index.js';
-import { newToken } from '../util/ids.js';
 import type { Log } from '../util/log.js';
 import { settleHidden } from './remove-committed.js';
 import { readMeta } from './snapshot-meta.js';
@@ -46,7 +45,7 @@ async function settleStep(store: SnapshotStore, hiding: string, log: Log): Promi
 function discard(store: SnapshotStore, directory: string, log: Log): void {
   log('discarding %s', directory);
   try {
-    renameSync(directory, join(store.trash, newToken()));
+    renameSync(directory, store.newPiece());
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
   }
