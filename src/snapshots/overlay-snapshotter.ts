@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { escapeOverlayPath, type Mount } from '../os/index.js';
 import { createLog, type Log } from '../util/log.js';
-import { writeAttributes } from './inode-attributes.js';
+import { readAttributes, writeAttributes } from './inode-attributes.js';
 import { type LayerChain, LayerChains } from './layer-chains.js';
 import type { SnapshotMeta } from './snapshot-meta.js';
 import { type SnapshotPaths, SnapshotStore } from './snapshot-store.js';
@@ -101,6 +101,11 @@ class OverlayScheme implements TreeScheme {
   }
 
   #chainOf(meta: SnapshotMeta): LayerChain | undefined {
+    if (meta.lowerDirectory !== undefined) return hostChain(meta.lowerDirectory);
     return meta.parent === undefined ? undefined : this.#chains.get(meta.parent);
   }
+}
+
+function hostChain(path: string): LayerChain {
+  return { root: readAttributes(path), topLink: path, lowerPaths: [path], lowerDir: escapeOverlayPath(path) };
 }

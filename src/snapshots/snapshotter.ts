@@ -27,6 +27,11 @@ export interface PrepareOptions extends CallOptions {
    * are unpacked into and then committed. It must not be mounted when its process may die. @defaultValue false
    */
   readonly transient?: boolean;
+  /**
+   * Absolute path of a host directory that takes the place of a parent: it is read, never written. Only with no parent;
+   * such a snapshot can't be committed. Throws BAD_OPTION when it is not a directory.
+   */
+  readonly lowerDirectory?: string;
 }
 
 /**
@@ -61,7 +66,7 @@ export interface Snapshotter {
   /**
    * Turns the active snapshot `key` into the committed snapshot `name`, durably. If `name` is there already, `key` is
    * removed and it succeeds. Throws SNAPSHOT_NOT_FOUND, SNAPSHOT_READ_ONLY (key is a view), SNAPSHOT_EXISTS (`name` is
-   * the key of an active one).
+   * the key of an active one), SNAPSHOT_NOT_COMMITTABLE (built on a host directory).
    */
   commit(name: string, key: string, call?: CallOptions): Promise<void>;
   /** The mounts of an active snapshot or view: what the caller mounts to use it. Throws SNAPSHOT_NOT_FOUND. */
@@ -78,6 +83,11 @@ export interface Snapshotter {
   list(): Promise<readonly SnapshotInfo[]>;
   /** Own bytes (blocks on disk) and inodes, hard links once, not those of parents. Throws SNAPSHOT_NOT_FOUND. */
   usage(key: string, call?: CallOptions): Promise<SnapshotUsage>;
+  /**
+   * The paths that hold an active snapshot, made or not yet made: what a process without this library removes (without
+   * following links, after unmounting) when its owner has died. Optional: without it such snapshots wait for `remove`.
+   */
+  ownPaths?(key: string): readonly string[];
   /** Undoes what dead processes left half done and frees its space. Leaves alone what living processes work on. Called by the engine at open, under a lock. */
   recover(): Promise<void>;
 }
