@@ -94,9 +94,13 @@ export class StoredSnapshotter implements Snapshotter {
     const meta = this.#store.readActive(key);
     if (meta.kind === 'view') throw readOnly(key);
     if (meta.lowerDirectory !== undefined) {
-      throw engineError('SNAPSHOT_NOT_COMMITTABLE', `snapshot ${quote(key)} is built on ${quote(meta.lowerDirectory)}`, {
-        details: { key, lowerDirectory: meta.lowerDirectory },
-      });
+      throw engineError(
+        'SNAPSHOT_NOT_COMMITTABLE',
+        `snapshot ${quote(key)} is built on ${quote(meta.lowerDirectory)}`,
+        {
+          details: { key, lowerDirectory: meta.lowerDirectory },
+        },
+      );
     }
     if (name !== key && this.#store.hasActive(name)) throw exists(name);
     if (!(await this.#store.commit(name, key, call))) await this.#store.removeActive(key, call);
