@@ -6,6 +6,7 @@ import {
   openSync,
   readdirSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -74,7 +75,7 @@ export function createFileExclusive(path: string, data: string | Uint8Array, opt
 }
 
 /**
- * Removes what writers killed half-way left in `dir`. A file goes only when its writer is gone and it is older than
+ * Removes what writers killed half-way left in `dir`. An entry goes only when its writer is gone and it is older than
  * `minAgeMs`: the writer may live in another pid namespace. Returns how many went.
  */
 export function removeStrayTempFiles(dir: string, minAgeMs = 60_000): number {
@@ -84,7 +85,9 @@ export function removeStrayTempFiles(dir: string, minAgeMs = 60_000): number {
     if (match === null || identifyProcess(Number(match[1])) !== undefined) continue;
     const path = join(dir, name);
     const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY);
-    if (age >= minAgeMs && removeQuietly(path)) removed++;
+    if (age < minAgeMs) continue;
+    rmSync(path, { recursive: true, force: true });
+    removed++;
   }
   return removed;
 }
@@ -120,11 +123,10 @@ function syncParent(path: string): void {
   }
 }
 
-function removeQuietly(path: string): boolean {
+function removeQuietly(path: string): void {
   try {
     unlinkSync(path);
-    return true;
   } catch {
-    return false;
+    // A sweep will find it.
   }
 }

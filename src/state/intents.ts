@@ -18,7 +18,7 @@ const Stored = v.object({
   id: v.string(),
   owner: v.object({ pid: v.number(), startTime: v.string(), bootId: v.string() }),
   startedAt: v.string(),
-  data: v.unknown(),
+  data: v.optional(v.unknown()),
 });
 
 export interface IntentRequest {

@@ -156,5 +156,8 @@ function unreadable(path: string, error: unknown): unknown {
   const errno = errnoOf(error);
   if (errno === undefined) return error;
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return ioError('use', path, error);
-  return engineError('ROOT_UNREADABLE', `can't use ${quote(path)}: ${errno}`, { details: { path, errno }, cause: error });
+  return engineError('ROOT_UNREADABLE', `can't use ${quote(path)}: ${errno}`, {
+    details: { path, errno },
+    cause: error,
+  });
 }

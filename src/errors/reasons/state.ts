@@ -25,7 +25,8 @@ export const STATE_REASONS = defineReasons({
   RECORD_EXISTS: { code: 'ALREADY_EXISTS', remedy: 'use another id, or change the record that exists' },
   RECORD_UNKNOWN_FORMAT: {
     code: 'DATA_LOSS',
-    remedy: 'the file is whole and was left as it is; open the root with the version that wrote it or remove the object',
+    remedy:
+      'the file is whole and was left as it is; open the root with the version that wrote it or remove the object',
   },
   NAME_TAKEN: { code: 'ALREADY_EXISTS', remedy: 'choose another name or remove the holder that details.holder names' },
   AMBIGUOUS_ID: { code: 'CONFLICT', remedy: 'give more characters of the id; details.matches lists the candidates' },
