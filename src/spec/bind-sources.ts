@@ -2,13 +2,20 @@ import { mkdirSync, realpathSync, statSync } from 'node:fs';
 import type { UserMount } from './collect-mounts.js';
 import { badField } from './fail.js';
 
-/** What a bind mount brings: the runtime needs a mountpoint of the same kind. */
-export type MountKind = 'directory' | 'file';
+/** What a mount needs in the root file system: a bind wants a mountpoint of its source's kind. */
+export interface Mountpoint {
+  readonly kind: 'directory' | 'file';
+  /** Mode of a mountpoint that has to be made. Runtimes hand it on to a tmpfs. @defaultValue 0755, 0644 for a file */
+  readonly mode?: number;
+  /** Give an existing mountpoint this mode too: older runtimes prefer it to the mode that a tmpfs asks for. */
+  readonly forceMode?: boolean;
+}
 
 export interface ResolvedMounts {
   /** The same mounts; sources of binds are real paths. */
   readonly mounts: UserMount[];
-  readonly kinds: ReadonlyMap<string, MountKind>;
+  /** By target. */
+  readonly mountpoints: ReadonlyMap<string, Mountpoint>;
 }
 
 /**
@@ -16,17 +23,23 @@ export interface ResolvedMounts {
  * so that links and `/proc/self/…` mean what they meant now. Throws BAD_MOUNT_SOURCE.
  */
 export function resolveBindSources(mounts: readonly UserMount[]): ResolvedMounts {
-  const kinds = new Map<string, MountKind>();
+  const mountpoints = new Map<string, Mountpoint>();
   const resolved = mounts.map((mount) => {
     if (mount.type !== 'bind') {
-      kinds.set(mount.target, 'directory');
+      mountpoints.set(mount.target, mount.type === 'tmpfs' ? tmpfsMountpoint(mount.options) : { kind: 'directory' });
       return mount;
     }
     const source = resolveSource(mount.field, mount.source, mount.createSource);
-    kinds.set(mount.target, statSync(source).isDirectory() ? 'directory' : 'file');
+    mountpoints.set(mount.target, { kind: statSync(source).isDirectory() ? 'directory' : 'file' });
     return { ...mount, source };
   });
-  return { mounts: resolved, kinds };
+  return { mounts: resolved, mountpoints };
+}
+
+function tmpfsMountpoint(options: readonly string[]): Mountpoint {
+  const asked = options.findLast((word) => word.startsWith('mode='));
+  if (asked === undefined) return { kind: 'directory', mode: 0o1777 };
+  return { kind: 'directory', mode: Number.parseInt(asked.slice(5), 8), forceMode: true };
 }
 
 function resolveSource(field: string, source: string, create: boolean): string {

@@ -20,6 +20,13 @@ export const DEFAULT_CAPABILITIES: readonly string[] = [
   'CAP_AUDIT_WRITE',
 ];
 
+export interface CapabilityFacts {
+  /** `/proc/sys/kernel/cap_last_cap`. */
+  readonly lastCapability: number;
+  /** What the engine's process holds (`parseCapabilityMask`). @defaultValue everything */
+  readonly capabilityMask?: bigint;
+}
+
 export interface CapabilityRequest {
   readonly capAdd?: readonly string[];
   readonly capDrop?: readonly string[];
@@ -37,21 +44,31 @@ export function normalizeCapability(field: string, name: unknown): string {
   throw badField('BAD_CAPABILITY', field, name, 'is not a capability');
 }
 
-/** All capabilities up to the kernel's last one (`/proc/sys/kernel/cap_last_cap`). */
-export function allCapabilities(lastCapability: number): string[] {
-  return CAPABILITIES.slice(0, lastCapability + 1);
+/** All capabilities that a container may have here. */
+export function allCapabilities({ lastCapability, capabilityMask }: CapabilityFacts): string[] {
+  const known = CAPABILITIES.slice(0, lastCapability + 1);
+  return capabilityMask === undefined ? known : known.filter((_, number) => isHeld(capabilityMask, number));
+}
+
+/** What the engine itself holds, of the text of `/proc/self/status`: nothing more can be given to a container. */
+export function parseCapabilityMask(status: string): bigint | undefined {
+  const [permitted, bounding] = ['CapPrm', 'CapBnd'].map((set) =>
+    new RegExp(`^${set}:\\s*([0-9a-f]+)$`, 'm').exec(status),
+  );
+  return permitted?.[1] && bounding?.[1] ? BigInt(`0x${permitted[1]}`) & BigInt(`0x${bounding[1]}`) : undefined;
 }
 
 /**
  * The bounding set by Docker's rules: privileged has all; `add ALL` is all but the dropped; `drop ALL` is just the added;
- * otherwise the default set without the dropped, with the added (added wins). Names of a newer kernel are refused.
+ * otherwise the default set without the dropped, with the added (added wins). An added one that the kernel does not know or the engine
+ * does not hold is refused; of `ALL` and the default set it is left out.
  */
-export function resolveCapabilities(request: CapabilityRequest, lastCapability: number): string[] {
-  if (request.privileged === true) return allCapabilities(lastCapability);
-  const add = (request.capAdd ?? []).map((name, i) => known(`capAdd[${i}]`, name, lastCapability));
-  const drop = new Set((request.capDrop ?? []).map((name, i) => known(`capDrop[${i}]`, name, 99)));
-  if (add.includes('ALL')) return allCapabilities(lastCapability).filter((name) => !drop.has(name));
-  const start = drop.has('ALL') ? [] : DEFAULT_CAPABILITIES.filter((name) => !drop.has(name));
+export function resolveCapabilities(request: CapabilityRequest, facts: CapabilityFacts): string[] {
+  if (request.privileged === true) return allCapabilities(facts);
+  const add = (request.capAdd ?? []).map((name, i) => usable(`capAdd[${i}]`, name, facts));
+  const drop = new Set((request.capDrop ?? []).map((name, i) => normalizeCapability(`capDrop[${i}]`, name)));
+  if (add.includes('ALL')) return allCapabilities(facts).filter((name) => !drop.has(name));
+  const start = drop.has('ALL') ? [] : DEFAULT_CAPABILITIES.filter((name) => !drop.has(name) && isUsable(name, facts));
   return [...new Set([...start, ...add])];
 }
 
@@ -64,11 +81,17 @@ export function capabilitySets(bounding: readonly string[], uid: number): NonNul
   return { bounding: [...bounding], effective: active, permitted: [...active], inheritable: [], ambient: [] };
 }
 
-function known(field: string, name: string, lastCapability: number): string {
+function usable(field: string, name: string, facts: CapabilityFacts): string {
   const full = normalizeCapability(field, name);
-  const number = NUMBERS.get(full);
-  if (number !== undefined && number > lastCapability) {
-    throw badField('BAD_CAPABILITY', field, name, 'is not known to this kernel');
-  }
-  return full;
+  if (full === 'ALL' || isUsable(full, facts)) return full;
+  throw badField('BAD_CAPABILITY', field, name, 'is not known to this kernel or not held by this process');
+}
+
+function isUsable(name: string, { lastCapability, capabilityMask }: CapabilityFacts): boolean {
+  const number = NUMBERS.get(name) ?? Number.POSITIVE_INFINITY;
+  return number <= lastCapability && (capabilityMask === undefined || isHeld(capabilityMask, number));
+}
+
+function isHeld(mask: bigint, number: number): boolean {
+  return ((mask >> BigInt(number)) & 1n) === 1n;
 }

@@ -72,7 +72,7 @@ function fromMount(field: string, mount: MountOptions): UserMount {
 
 function tmpfsWords(mount: Extract<MountOptions, { type: 'tmpfs' }>, readOnly: boolean): string[] {
   const words = ['nosuid', 'nodev', mount.exec === true ? 'exec' : 'noexec'];
-  words.push(`mode=${(mount.mode ?? 0o1777).toString(8)}`);
+  if (mount.mode !== undefined) words.push(`mode=${mount.mode.toString(8)}`);
   if (mount.sizeBytes !== undefined) words.push(`size=${mount.sizeBytes}`);
   if (mount.uid !== undefined) words.push(`uid=${mount.uid}`);
   if (mount.gid !== undefined) words.push(`gid=${mount.gid}`);

@@ -1,5 +1,5 @@
 import { engineError } from '../errors/index.js';
-import { allCapabilities, capabilitySets } from './capabilities.js';
+import { allCapabilities, type CapabilityFacts, capabilitySets } from './capabilities.js';
 import { checkWorkingDir } from './container-path.js';
 import { envEntries } from './environment.js';
 import type { OciProcess } from './oci-types.js';
@@ -15,9 +15,9 @@ export interface ExecProcessOptions {
   readonly user?: ResolvedUser;
   readonly tty?: boolean;
   readonly consoleSize?: { readonly rows: number; readonly columns: number };
-  /** All capabilities of this kernel; needs `lastCapability`. */
+  /** All capabilities; needs `hostFacts`. */
   readonly privileged?: boolean;
-  readonly lastCapability?: number;
+  readonly hostFacts?: CapabilityFacts;
   /** Home of the container's own user: when HOME still says this, another user gets their own. */
   readonly containerHome?: string;
 }
@@ -33,8 +33,8 @@ export function buildExecProcess(base: OciProcess, options: ExecProcessOptions):
   }
   const tty = options.tty === true;
   const bounding =
-    options.privileged === true && options.lastCapability !== undefined
-      ? allCapabilities(options.lastCapability)
+    options.privileged === true && options.hostFacts !== undefined
+      ? allCapabilities(options.hostFacts)
       : (base.capabilities?.bounding ?? []);
   const { consoleSize: _consoleSize, ...inherited } = base;
   return {

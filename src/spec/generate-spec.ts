@@ -2,7 +2,7 @@ import { engineError } from '../errors/index.js';
 import type { ImageRunConfig } from '../images/types.js';
 import { shortId } from '../util/ids.js';
 import { buildAnnotations } from './annotations.js';
-import { resolveCapabilities } from './capabilities.js';
+import { type CapabilityFacts, resolveCapabilities } from './capabilities.js';
 import { collectMounts, type UserMount } from './collect-mounts.js';
 import type { ContainerOptions } from './container-options.js';
 import { buildDeviceRules, buildDevices, type ResolvedDevice } from './devices.js';
@@ -18,11 +18,9 @@ import { resolveSeccomp } from './seccomp/resolve-seccomp.js';
 import { buildSysctls } from './sysctls.js';
 
 /** What generation must know of the host; probed once per engine. */
-export interface HostFacts {
+export interface HostFacts extends CapabilityFacts {
   /** 1 for hybrid hosts too. */
   readonly cgroupVersion: 1 | 2;
-  /** `/proc/sys/kernel/cap_last_cap`. */
-  readonly lastCapability: number;
   /** The kernel can filter system calls. Without it a container that wants a filter is refused. */
   readonly seccomp: boolean;
   /** `process.arch`. */
@@ -69,7 +67,7 @@ export interface SpecInput {
 export function generateSpec(input: SpecInput): OciSpec {
   const { options, hostFacts, image } = input;
   const userMounts = input.mounts ?? collectMounts(options);
-  const capabilities = resolveCapabilities(options, hostFacts.lastCapability);
+  const capabilities = resolveCapabilities(options, hostFacts);
   const hostname = containerHostname(input);
   const devices = input.devices ?? [];
   const joinsNetwork = options.network !== undefined && options.network !== 'none' && options.network !== 'host';

@@ -1,7 +1,13 @@
-export type { MountKind, ResolvedMounts } from './bind-sources.js';
+export type { Mountpoint, ResolvedMounts } from './bind-sources.js';
 export { resolveBindSources } from './bind-sources.js';
 export { parseBind } from './bind-string.js';
-export { CAPABILITIES, DEFAULT_CAPABILITIES, resolveCapabilities } from './capabilities.js';
+export {
+  CAPABILITIES,
+  type CapabilityFacts,
+  DEFAULT_CAPABILITIES,
+  parseCapabilityMask,
+  resolveCapabilities,
+} from './capabilities.js';
 export { checkRootfs } from './check-rootfs.js';
 export { checkSignal } from './check-signal.js';
 export { collectMounts, type UserMount } from './collect-mounts.js';

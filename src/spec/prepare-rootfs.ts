@@ -1,6 +1,6 @@
-import { chmodSync, closeSync, constants, fchmodSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync } from 'node:fs';
 import { posix } from 'node:path';
-import type { MountKind } from './bind-sources.js';
+import type { Mountpoint } from './bind-sources.js';
 import { forbiddenTarget, isAtOrUnder } from './container-path.js';
 import { badField } from './fail.js';
 import { type Located, locateInRoot } from './locate-in-root.js';
@@ -8,8 +8,8 @@ import { type Located, locateInRoot } from './locate-in-root.js';
 export interface RootfsNeeds {
   /** `process.cwd` of the spec. */
   readonly workingDir: string;
-  /** Normal target to kind of mountpoint. */
-  readonly mountTargets?: ReadonlyMap<string, MountKind>;
+  /** By normal target: from `resolveBindSources`, and the container's files. */
+  readonly mountpoints?: ReadonlyMap<string, Mountpoint>;
 }
 
 /**
@@ -17,12 +17,12 @@ export interface RootfsNeeds {
  * the runtime has nothing to make. What lies under another mount is not in this tree and is left to the runtime.
  * The tree must be still: nobody else may write to it. Idempotent. Throws BAD_WORKING_DIR, BAD_MOUNT_TARGET.
  */
-export function prepareRootfs(rootfsPath: string, { workingDir, mountTargets }: RootfsNeeds): void {
-  const targets = mountTargets === undefined ? [] : [...mountTargets];
-  for (const [target, kind] of targets) {
+export function prepareRootfs(rootfsPath: string, { workingDir, mountpoints }: RootfsNeeds): void {
+  const targets = mountpoints === undefined ? [] : [...mountpoints];
+  for (const [target, mountpoint] of targets) {
     const covered =
       isAtOrUnder(target, '/dev') || targets.some(([other]) => other !== target && isAtOrUnder(target, other));
-    if (!covered) prepareMountpoint(rootfsPath, target, kind);
+    if (!covered) prepareMountpoint(rootfsPath, target, mountpoint);
   }
   const underMount = targets.some(([target]) => isAtOrUnder(workingDir, target));
   if (workingDir !== '/' && !underMount && !isAtOrUnder(workingDir, '/dev')) prepareWorkingDir(rootfsPath, workingDir);
@@ -43,7 +43,7 @@ function workingDirFault(located: Located): string | undefined {
   return located.kind === 'file' || located.kind === 'other' ? 'is not a directory in the image' : undefined;
 }
 
-function prepareMountpoint(root: string, target: string, kind: MountKind): void {
+function prepareMountpoint(root: string, target: string, { kind, mode, forceMode }: Mountpoint): void {
   const located = locateInRoot(root, target);
   const bad = (why: string) => badField('BAD_MOUNT_TARGET', 'mounts.target', target, why);
   const why = located.inner === target ? undefined : forbiddenTarget(located.inner);
@@ -52,8 +52,11 @@ function prepareMountpoint(root: string, target: string, kind: MountKind): void 
   if (located.kind === 'missing') {
     if (kind === 'directory') makeDirectory(located.path);
     else makeFile(located.path);
+    if (mode !== undefined) chmodSync(located.path, mode);
   } else if ((located.kind === 'directory') !== (kind === 'directory') || located.kind === 'other') {
     throw bad(`is a ${located.kind === 'other' ? 'special file' : located.kind} in the image and the source a ${kind}`);
+  } else if (forceMode === true && mode !== undefined) {
+    if ((lstatSync(located.path).mode & 0o7777) !== mode) chmodSync(located.path, mode);
   }
 }
 
