@@ -16,6 +16,7 @@ await main(async () => {
   const program = join(PROJECT, 'build/examples/quickstart.js');
   if (!existsSync(program)) throw new Stop('examples/quickstart.ts is missing, so there is nothing to show.');
   const { code, timedOut } = await runLoud(process.execPath, [program], { timeoutMs: 120_000 });
-  if (timedOut) throw new Stop('The quick start did not end within two minutes; engine.doctor() may say what is wrong.');
+  if (timedOut)
+    throw new Stop('The quick start did not end within two minutes; engine.doctor() may say what is wrong.');
   process.exitCode = code;
 });

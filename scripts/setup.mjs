@@ -54,7 +54,9 @@ function installNodeModules() {
       : runQuiet('npm', args, { timeoutMs: NPM_LIMIT_MS });
   if (!result.ok) {
     const why = result.timedOut ? 'took too long' : 'failed';
-    throw new Stop(`npm ci ${why}: check that this machine reaches an npm registry, then run again.\n${tail(result.output)}`);
+    throw new Stop(
+      `npm ci ${why}: check that this machine reaches an npm registry, then run again.\n${tail(result.output)}`,
+    );
   }
 }
 
@@ -67,7 +69,7 @@ function installBinaries(need) {
   if (getuid() !== 0) {
     why = `run this as root once, or: sudo apt-get install -y --no-install-recommends ${packages(missing).join(' ')}`;
   } else if (which('apt-get') === undefined) {
-    why = "this machine has no apt-get: install them with its own package manager";
+    why = 'this machine has no apt-get: install them with its own package manager';
   } else {
     console.log(`Installing with apt: ${packages(missing).join(' ')}…`);
     const output = aptInstall(packages(missing));

@@ -73,7 +73,7 @@ async function runStage(stage, { records, recordFiles, tempDir }) {
   console.log(`\n── ${stage.name}`);
   const { code, timedOut } = await runLoud(process.execPath, args, {
     timeoutMs: stage.limitMs,
-    env: { TMPDIR: tempDir, NODE_NO_WARNINGS: '1' },
+    env: { TMPDIR: tempDir },
   });
   if (timedOut) failures.push(`${stage.name}: not done after ${stage.limitMs / 60_000} minutes, so it was ended`);
   else if (code !== 0) failures.push(`${stage.name}: failed`);
@@ -117,6 +117,8 @@ function summarize(results, missing, wanted) {
   }
   if (wanted.length === 0 && results.pass === 0) failures.push('no test ran');
   for (const failure of failures) console.log(`✖ ${failure}`);
-  console.log(`\n${results.pass} passed, ${results.fail} failed, ${results.skipped.length + results.todo.length} skipped`);
+  console.log(
+    `\n${results.pass} passed, ${results.fail} failed, ${results.skipped.length + results.todo.length} skipped`,
+  );
   if (failures.length > 0 || results.fail > 0) process.exitCode = 1;
 }
