@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { diffSnapshots, type Snapshot, scopedSnapshot } from './leaks.js';
 
 export interface TempRoot {
@@ -13,8 +12,13 @@ export interface TempRoot {
   readonly dir: string;
 }
 
-/** A directory that is removed after the test. */
-export function tempDir(t: Pick<TestContext, 'after'>, name = 'dir'): string {
+/** A test context, or the `after` of node:test inside a suite. */
+export interface Afterwards {
+  after(work: () => void): void;
+}
+
+/** A directory that is removed after the test (or suite: `tempDir({ after })`). */
+export function tempDir(t: Afterwards, name = 'dir'): string {
   const dir = mkdtempSync(join(tmpdir(), `caisson-${name}-`));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   return dir;

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 
 export interface RunResult {
   readonly code: number | null;
@@ -10,31 +10,42 @@ export interface RunResult {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Variables of ours that the program does not get. */
+  readonly unsetEnv?: readonly string[];
   readonly input?: string | Uint8Array;
   /** @defaultValue 30000; then SIGKILL. */
   readonly timeoutMs?: number;
 }
 
-/** Runs a real program for a test and collects its output; never throws for a bad exit status. */
+/**
+ * Runs a real program for a test and collects its output; never throws for a bad exit status. A grandchild that keeps
+ * the output open delays the result by a second at most.
+ */
 export function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   return new Promise((resolve, reject) => {
-    const child = execFile(
-      file,
-      [...args],
-      {
-        cwd: options.cwd,
-        env: { ...process.env, ...options.env },
-        timeout: options.timeoutMs ?? 30_000,
-        killSignal: 'SIGKILL',
-        maxBuffer: 256 << 20,
-      },
-      (error, stdout, stderr) => {
-        if (error !== null && child.pid === undefined) reject(error);
-        else resolve({ code: child.exitCode, signal: child.signalCode, stdout, stderr });
-      },
-    );
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(options.input ?? '');
+    const env: NodeJS.ProcessEnv = { ...process.env, ...options.env };
+    for (const name of options.unsetEnv ?? []) delete env[name];
+    const child = spawn(file, [...args], { cwd: options.cwd, env, stdio: 'pipe' });
+    const output = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        output[name] += text;
+      });
+    }
+    child.stdin.on('error', () => {});
+    child.stdin.end(options.input ?? '');
+    const limit = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000);
+    const done = () => resolve({ code: child.exitCode, signal: child.signalCode, ...output });
+    child.on('error', reject);
+    child.on('close', done);
+    child.on('exit', () => {
+      clearTimeout(limit);
+      setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+        done();
+      }, 1_000).unref();
+    });
   });
 }
 
