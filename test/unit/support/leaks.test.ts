@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -80,13 +80,16 @@ describe('leak snapshots', () => {
 
   it('fail a test that leaves a process in its root', async () => {
     let pid = 0;
-    const leaky = withTempRoot(({ root }) => {
+    let left = '';
+    const leaky = withTempRoot(({ dir, root }) => {
+      left = dir;
       const child = spawn('sleep', ['30'], { cwd: root, stdio: 'ignore' });
       pid = child.pid ?? 0;
       child.unref();
     });
     await assert.rejects(leaky, (error: Error) => error.message.includes(`process ${pid} `));
     process.kill(pid, 'SIGKILL');
+    rmSync(left, { recursive: true });
   });
 
   it('let a clean test pass and remove its root', async () => {
