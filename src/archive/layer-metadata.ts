@@ -9,7 +9,7 @@ import type { TarEntry } from './tar-entry.js';
 export type Ownership = 'image' | 'caller';
 
 /** Attributes by which overlayfs is steered: an image that brings them could hide or redirect files of the host. */
-const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./;
+export const OVERLAY_XATTR = /^(?:trusted|user)\.overlay\./;
 
 /** Labels that belong to the host's policy, not to the image. */
 const HOST_XATTRS = new Set(['security.selinux', 'system.nfs4_acl']);

@@ -18,7 +18,7 @@ export interface LayerLimits {
   readonly maxEntries: number;
 }
 
-const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_CLOEXEC;
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const DEVICE_TYPES = { char: 0o020000, block: 0o060000 } as const;
 
 /** Puts the entries of one layer into a tree as they come from the parser. Synchronous: an unpacked file costs a few system calls. */
