@@ -3,7 +3,7 @@
 #
 #   cri-logger.pl LOG DRAINED STDOUT_FIFO [STDERR_FIFO]
 #
-# The FIFOs are opened before this process answers (by exiting 0); a forked one then logs until both have
+# The FIFOs are open when this process says "ready" and exits; a forked one then logs until both have
 # ended, makes the file DRAINED and exits. It needs nothing but Perl's core, so that it runs where only
 # Debian's essential packages are.
 use strict;
@@ -31,7 +31,7 @@ for my $i (0 .. $#fifos) {
 
 my $child = fork;
 die "fork: $!\n" unless defined $child;
-exit 0 if $child;
+if ($child) { syswrite STDOUT, "ready\n"; exit 0 }
 $SIG{$_} = 'IGNORE' for qw(HUP INT TERM PIPE);
 open STDIN,  '<', '/dev/null';
 open STDOUT, '>', '/dev/null';

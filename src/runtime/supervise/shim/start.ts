@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { engineError, quote } from '../../../errors/index.js';
 import { SYSTEM_ENV } from '../../../os/find-executable.js';
 import type { CallOptions } from '../../../util/signals.js';
+import { startDaemon } from '../../daemon-starter.js';
 import type { Spawner } from '../../oci-runtime.js';
-import { runToEnd } from '../../run-to-end.js';
 import type { ShimFiles } from './files.js';
 
 export interface ShimDeps {
@@ -25,17 +25,10 @@ export async function startShim(
   // Without this file the daemon ends at once, though `start` reports success.
   writeFileSync(files.log, '', { mode: 0o600 });
   const args = ['-namespace', namespace, '-id', id, '-address', files.dir, 'start'];
-  const request = {
-    file: deps.shimPath,
-    args,
-    env: SHIM_ENV,
-    cwd: bundle,
-    newSession: true,
-    exitWatch: 'poll',
-  } as const;
-  const output = await runToEnd(deps.spawner, request, call);
+  const request = { file: deps.shimPath, args, env: SHIM_ENV, cwd: bundle };
+  const output = await startDaemon(deps.spawner, request, isAddress, call);
   const address = output.stdout.trim();
-  if (output.code !== 0 || !address.startsWith('unix://')) {
+  if (!isAddress(address)) {
     throw engineError(
       'SUPERVISOR_FAILED',
       `the shim of container ${quote(id)} did not start: ${quote(output.stderr.trim().slice(-500))}`,
@@ -50,4 +43,8 @@ export async function startShim(
     );
   }
   return address.slice('unix://'.length);
+}
+
+function isAddress(text: string): boolean {
+  return text.startsWith('unix:///');
 }
