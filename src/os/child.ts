@@ -18,6 +18,13 @@ export interface SpawnRequest {
   readonly processGroup?: number;
   /** Start a new session instead (the child becomes its own group). */
   readonly newSession?: boolean;
+  /** Path of a terminal that becomes stdin, stdout and stderr; with newSession the controlling one. */
+  readonly terminalPath?: string;
+  /**
+   * How the exit is noticed. `pipe` (default): at once, through a descriptor behind `extraFds` that the child must not
+   * hand to processes that outlive it. `poll`: for programs that leave a daemon behind.
+   */
+  readonly exitWatch?: 'pipe' | 'poll';
 }
 
 export type StdioKind = 'null' | 'pipe' | number;
@@ -40,6 +47,8 @@ export interface Child {
   readonly exit: Promise<ChildExit>;
   /** Signals the child if it has not been reaped. */
   kill(signal?: NodeJS.Signals | number): boolean;
+  /** Lets the host's event loop end while the child runs. */
+  unref(): void;
 }
 
 export interface RunOutput extends ChildExit {

@@ -1,0 +1,105 @@
+import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { readMountInfo } from './mountinfo.js';
+import { errnoOf } from './syscalls/index.js';
+
+/** The cgroup hierarchies of this host. */
+export interface CgroupLayout {
+  /** `hybrid`: v1 controllers with a v2 tree beside them that has none we need. */
+  readonly mode: 'v1' | 'hybrid' | 'v2' | 'none';
+  /** Mount points of all hierarchies, v1 ones first. */
+  readonly mountPoints: readonly string[];
+  /** v1 controller (or `name=…`) to mount point. */
+  readonly controllers: ReadonlyMap<string, string>;
+  readonly unified: string | undefined;
+}
+
+export function readCgroupLayout(): CgroupLayout {
+  const controllers = new Map<string, string>();
+  let unified: string | undefined;
+  for (const mount of readMountInfo()) {
+    if (mount.fsType === 'cgroup2') unified ??= mount.mountPoint;
+    if (mount.fsType !== 'cgroup') continue;
+    for (const word of mount.superOptions.split(',')) {
+      if (word !== 'rw' && word !== 'ro' && word !== 'xattr' && !controllers.has(word))
+        controllers.set(word, mount.mountPoint);
+    }
+  }
+  const v1 = [...new Set(controllers.values())];
+  const mode = v1.length === 0 ? (unified ? 'v2' : 'none') : unified ? 'hybrid' : 'v1';
+  return { mode, mountPoints: unified ? [...v1, unified] : v1, controllers, unified };
+}
+
+/** Processes of a cgroup and the groups below it, over all hierarchies. */
+export function cgroupProcesses(layout: CgroupLayout, path: string): number[] {
+  const pids = new Set<number>();
+  for (const mountPoint of layout.mountPoints) collectProcesses(mountPoint + path, pids);
+  return [...pids];
+}
+
+function collectProcesses(dir: string, pids: Set<number>): void {
+  let entries: string[];
+  try {
+    for (const line of readFileSync(`${dir}/cgroup.procs`, 'latin1').split('\n')) if (line) pids.add(Number(line));
+    entries = readdirSync(dir, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  } catch {
+    return;
+  }
+  for (const name of entries) collectProcesses(`${dir}/${name}`, pids);
+}
+
+/** Sends SIGKILL to every process of the cgroup; true when it had any. Frozen groups are thawed, else the signal waits. */
+export function killCgroup(layout: CgroupLayout, path: string): boolean {
+  if (layout.unified !== undefined && layout.mode === 'v2') {
+    try {
+      const populated = cgroupProcesses(layout, path).length > 0;
+      writeFileSync(`${layout.unified}${path}/cgroup.kill`, '1');
+      return populated;
+    } catch {
+      // Before Linux 5.14 there is no cgroup.kill.
+    }
+  }
+  const pids = cgroupProcesses(layout, path);
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Gone meanwhile.
+    }
+  }
+  const freezer = layout.controllers.get('freezer');
+  if (pids.length > 0 && freezer !== undefined) {
+    try {
+      writeFileSync(`${freezer}${path}/freezer.state`, 'THAWED');
+    } catch {
+      // Not in this hierarchy.
+    }
+  }
+  return pids.length > 0;
+}
+
+/** Removes the (empty) cgroup and those below it in every hierarchy; false when one is still busy. Idempotent. */
+export function removeCgroup(layout: CgroupLayout, path: string): boolean {
+  return layout.mountPoints.map((mountPoint) => removeTree(mountPoint + path)).every(Boolean);
+}
+
+function removeTree(dir: string): boolean {
+  try {
+    rmdirSync(dir);
+    return true;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') return true;
+    if (errno !== 'EBUSY' && errno !== 'ENOTEMPTY') throw error;
+  }
+  let clean = true;
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    if (entry.isDirectory()) clean = removeTree(`${dir}/${entry.name}`) && clean;
+  }
+  if (!clean) return false;
+  try {
+    rmdirSync(dir);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'ENOENT';
+  }
+}

@@ -1,0 +1,10 @@
+export { type CgroupLayout, cgroupProcesses, killCgroup, readCgroupLayout, removeCgroup } from './cgroups.js';
+export type { Child, ChildExit, RunOutput, SpawnRequest, StdioKind } from './child.js';
+export { findExecutable, SYSTEM_ENV, SYSTEM_PATH } from './find-executable.js';
+export { resolveInRoot } from './in-root.js';
+export type { Mount } from './mount.js';
+export { type MountInfo, readMountInfo } from './mountinfo.js';
+export { mountAll, unmount } from './mounts.js';
+export { makePrivateDir } from './private-dir.js';
+export { bootId, identifyProcess, isAlive, type ProcessIdentity, signalProcess } from './process-identity.js';
+export { exitStatus, runChild, spawnChild } from './spawn.js';

@@ -1,0 +1,72 @@
+import type { Mount } from './mount.js';
+import { errnoOf, MNT_DETACH, MS, mount, UMOUNT_NOFOLLOW, umount } from './syscalls/index.js';
+
+const FLAG_WORDS: Readonly<Record<string, number>> = {
+  ro: MS.RDONLY,
+  nosuid: MS.NOSUID,
+  nodev: MS.NODEV,
+  noexec: MS.NOEXEC,
+  sync: MS.SYNCHRONOUS,
+  noatime: MS.NOATIME,
+  nodiratime: MS.NODIRATIME,
+  relatime: MS.RELATIME,
+  strictatime: MS.STRICTATIME,
+  bind: MS.BIND,
+  rbind: MS.BIND | MS.REC,
+};
+const PROPAGATION_WORDS: Readonly<Record<string, number>> = {
+  private: MS.PRIVATE,
+  rprivate: MS.PRIVATE | MS.REC,
+  shared: MS.SHARED,
+  rshared: MS.SHARED | MS.REC,
+  slave: MS.SLAVE,
+  rslave: MS.SLAVE | MS.REC,
+};
+
+/** Mounts in order onto `target`; when one fails, those before it are unmounted again. */
+export function mountAll(mounts: readonly Mount[], target: string): void {
+  let done = 0;
+  try {
+    for (const one of mounts) {
+      mountOne(one, target);
+      done++;
+    }
+  } catch (error) {
+    for (; done > 0; done--) unmount(target, { lazy: true });
+    throw error;
+  }
+}
+
+function mountOne(one: Mount, target: string): void {
+  let flags = 0;
+  let propagation = 0;
+  const data: string[] = [];
+  for (const word of one.options) {
+    if (word === 'rw' || word === 'defaults') continue;
+    if (word in FLAG_WORDS) flags |= FLAG_WORDS[word] as number;
+    else if (word in PROPAGATION_WORDS) propagation |= PROPAGATION_WORDS[word] as number;
+    else data.push(word);
+  }
+  mount(one.source, target, one.type === 'bind' ? null : one.type, flags, data.length > 0 ? data.join(',') : null);
+  // The kernel ignores all other flags of a bind mount's first call: they need a remount.
+  const more = flags & ~(MS.BIND | MS.REC);
+  if (flags & MS.BIND && more !== 0) mount('none', target, null, MS.REMOUNT | MS.BIND | more, null);
+  if (propagation !== 0) mount('none', target, null, propagation, null);
+}
+
+/**
+ * Unmounts everything that is mounted at `target`. Idempotent: nothing mounted and nothing there are fine.
+ * A busy mount is detached when `lazy` (the kernel frees it at its last use), else it throws with errno EBUSY.
+ */
+export function unmount(target: string, options: { lazy?: boolean } = {}): void {
+  for (;;) {
+    try {
+      umount(target, UMOUNT_NOFOLLOW);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'EINVAL' || errno === 'ENOENT') return;
+      if (errno !== 'EBUSY' || !options.lazy) throw error;
+      umount(target, UMOUNT_NOFOLLOW | MNT_DETACH);
+    }
+  }
+}

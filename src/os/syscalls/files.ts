@@ -1,0 +1,78 @@
+import { errnoName, libc, syscallError } from './lib.js';
+
+const cMknod = libc<(path: string, mode: number, dev: bigint) => number>(
+  'int mknod(const char *path, unsigned int mode, uint64_t dev)',
+);
+const cUtimensat = libc<(dirfd: number, path: string, times: BigInt64Array, flags: number) => number>(
+  'int utimensat(int dirfd, const char *path, const int64_t *times, int flags)',
+);
+const cSyncfs = libc<(fd: number) => number>('int syncfs(int fd)');
+const cOpenat2 = libc<(n: number, dirfd: number, path: string, how: BigUint64Array, size: number) => number>(
+  'long syscall(long n, int dirfd, const char *path, const uint64_t *how, size_t size)',
+);
+
+const S_IFIFO = 0o010000;
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const SYS_OPENAT2 = 437;
+const RESOLVE_NO_MAGICLINKS = 0x02n;
+const RESOLVE_IN_ROOT = 0x10n;
+
+/** glibc's encoding of a device number. */
+export function makeDev(major: number, minor: number): bigint {
+  const a = BigInt(major);
+  const i = BigInt(minor);
+  return ((a & 0xfffn) << 8n) | (i & 0xffn) | ((i & ~0xffn) << 12n) | ((a & ~0xfffn) << 32n);
+}
+
+export function majorOf(dev: bigint | number): number {
+  const d = BigInt(dev);
+  return Number(((d >> 8n) & 0xfffn) | ((d >> 32n) & ~0xfffn));
+}
+
+export function minorOf(dev: bigint | number): number {
+  const d = BigInt(dev);
+  return Number((d & 0xffn) | ((d >> 12n) & ~0xffn));
+}
+
+/** mknod(2): `mode` has the type bits (S_IFCHR 0o020000, S_IFBLK 0o060000) and the permissions, which the umask cuts. */
+export function mknod(path: string, mode: number, major: number, minor: number): void {
+  if (cMknod(path, mode, makeDev(major, minor)) !== 0) throw syscallError('mknod', errnoName(), { path });
+}
+
+export function mkfifo(path: string, mode: number): void {
+  if (cMknod(path, S_IFIFO | (mode & 0o7777), 0n) !== 0) throw syscallError('mknod', errnoName(), { path });
+}
+
+/** Sets access and modification time in nanoseconds since the epoch; a final symbolic link itself is changed. */
+export function utimensat(path: string, atimeNs: bigint, mtimeNs: bigint): void {
+  const times = new BigInt64Array(4);
+  putTime(times, 0, atimeNs);
+  putTime(times, 2, mtimeNs);
+  if (cUtimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) !== 0)
+    throw syscallError('utimensat', errnoName(), { path });
+}
+
+function putTime(times: BigInt64Array, at: number, ns: bigint): void {
+  let seconds = ns / 1_000_000_000n;
+  let rest = ns % 1_000_000_000n;
+  if (rest < 0n) {
+    rest += 1_000_000_000n;
+    seconds -= 1n;
+  }
+  times[at] = seconds;
+  times[at + 1] = rest;
+}
+
+/** Writes out the file system that the descriptor is on. */
+export function syncfs(fd: number): void {
+  if (cSyncfs(fd) !== 0) throw syscallError('syncfs', errnoName());
+}
+
+/** openat2(2) with RESOLVE_IN_ROOT: `path` is resolved as if `rootFd` were `/`; symbolic links can't leave it. Needs Linux 5.6. */
+export function openat2InRoot(rootFd: number, path: string, flags: number, mode = 0): number {
+  const how = new BigUint64Array([BigInt(flags), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
+  const fd = Number(cOpenat2(SYS_OPENAT2, rootFd, path, how, how.byteLength));
+  if (fd < 0) throw syscallError('openat2', errnoName(), { path });
+  return fd;
+}

@@ -1,0 +1,73 @@
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import type { KoffiFunc, TypeObject } from 'koffi';
+import { EngineError, engineError, quote } from '../../errors/index.js';
+
+type Koffi = typeof import('koffi');
+interface Library {
+  // biome-ignore lint/suspicious/noExplicitAny: the signature is a C prototype in text; callers give it a type.
+  func(prototype: string): any;
+}
+
+const require = createRequire(import.meta.url);
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+
+// The FFI library and the C prototypes are immutable facts of the process, not state: loading them twice would only cost time.
+let loaded: { koffi: Koffi; libc: Library } | undefined;
+
+function load(): { koffi: Koffi; libc: Library } {
+  if (loaded === undefined) {
+    const koffi = require('koffi') as Koffi;
+    loaded = { koffi, libc: koffi.load(null) as unknown as Library };
+  }
+  return loaded;
+}
+
+/** Declares a libc function, bound at its first call so that importing caisson loads no native code. */
+export function libc<F extends (...args: never[]) => unknown>(prototype: string): F {
+  let bound: F | undefined;
+  return ((...args: never[]) => {
+    bound ??= load().libc.func(prototype) as F;
+    return bound(...args);
+  }) as F;
+}
+
+/** True when the C library has the function. */
+export function hasFunction(prototype: string): boolean {
+  try {
+    load().libc.func(prototype);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The errno of the last FFI call on this thread, as a name such as `ENOENT`. */
+export function errnoName(): string {
+  return errnoNameOf(load().koffi.errno());
+}
+
+export function errnoNameOf(errno: number): string {
+  return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
+}
+
+/** The typed error of a failed system call; `facts` are its arguments. */
+export function syscallError(call: string, errno: string, facts: Record<string, unknown> = {}): EngineError {
+  const details = { syscall: call, errno, ...facts };
+  const about = Object.entries(facts)
+    .map(([key, value]) => ` ${key} ${quote(value)}`)
+    .join(',');
+  const message = `${call} failed with ${errno}${about ? ` for${about}` : ''}`;
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return engineError('DISK_FULL', message, { details });
+  if (errno === 'EPERM' || errno === 'EACCES') return engineError('NOT_PERMITTED', message, { details });
+  return engineError('SYSCALL_FAILED', message, { details });
+}
+
+/** The errno name that an error carries: one of ours (details.errno) or Node's (code). */
+export function errnoOf(error: unknown): string | undefined {
+  if (EngineError.is(error)) return typeof error.details['errno'] === 'string' ? error.details['errno'] : undefined;
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+export type { KoffiFunc, TypeObject };
