@@ -1,0 +1,2 @@
+import { closeSync, openSync } from 'node:fs';
+import { type Compression, decompress, detectCompression } from '../archive/index.js';
