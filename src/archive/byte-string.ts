@@ -1,3 +1,5 @@
+import type { CPath } from '../os/syscalls/index.js';
+
 /**
  * Names in archives and file systems are bytes, not text. Inside this folder a name is a *byte string*: a string with one
  * character (U+0000 to U+00FF) per byte, so that every name round-trips and `/`, `.` and `..` can be handled as text.
@@ -28,4 +30,9 @@ export function fsPath(bytes: string): string | Buffer {
 /** Orders byte strings as their bytes. */
 export function compareBytes(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** A byte string as a path for the system calls of `os/syscalls`. */
+export function syscallPath(bytes: string): CPath {
+  return NON_ASCII.test(bytes) ? Buffer.from(`${bytes}\0`, 'latin1') : bytes;
 }

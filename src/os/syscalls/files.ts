@@ -1,9 +1,9 @@
-import { errnoName, libc, syscallError } from './lib.js';
+import { type CPath, errnoName, libc, syscallError } from './lib.js';
 
-const cMknod = libc<(path: string, mode: number, dev: bigint) => number>(
+const cMknod = libc<(path: CPath, mode: number, dev: bigint) => number>(
   'int mknod(const char *path, unsigned int mode, uint64_t dev)',
 );
-const cUtimensat = libc<(dirfd: number, path: string, times: BigInt64Array, flags: number) => number>(
+const cUtimensat = libc<(dirfd: number, path: CPath, times: BigInt64Array, flags: number) => number>(
   'int utimensat(int dirfd, const char *path, const int64_t *times, int flags)',
 );
 const cSyncfs = libc<(fd: number) => number>('int syncfs(int fd)');
@@ -36,16 +36,16 @@ export function minorOf(dev: bigint | number): number {
 }
 
 /** mknod(2): `mode` has the type bits (S_IFCHR 0o020000, S_IFBLK 0o060000) and the permissions, which the umask cuts. */
-export function mknod(path: string, mode: number, major: number, minor: number): void {
+export function mknod(path: CPath, mode: number, major: number, minor: number): void {
   if (cMknod(path, mode, makeDev(major, minor)) !== 0) throw syscallError('mknod', errnoName(), { path });
 }
 
-export function mkfifo(path: string, mode: number): void {
+export function mkfifo(path: CPath, mode: number): void {
   if (cMknod(path, S_IFIFO | (mode & 0o7777), 0n) !== 0) throw syscallError('mknod', errnoName(), { path });
 }
 
 /** Sets access and modification time in nanoseconds since the epoch; a final symbolic link itself is changed. */
-export function utimensat(path: string, atimeNs: bigint, mtimeNs: bigint): void {
+export function utimensat(path: CPath, atimeNs: bigint, mtimeNs: bigint): void {
   const times = new BigInt64Array(4);
   putTime(times, 0, atimeNs);
   putTime(times, 2, mtimeNs);

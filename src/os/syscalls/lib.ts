@@ -23,6 +23,9 @@ function load(): { koffi: Koffi; libc: Library } {
   return loaded;
 }
 
+/** A path for a system call: text, or the bytes of a name that is not UTF-8 with a NUL behind them. */
+export type CPath = string | Uint8Array;
+
 /** Declares a libc function, bound at its first call so that importing caisson loads no native code. */
 export function libc<F extends (...args: never[]) => unknown>(prototype: string): F {
   let bound: F | undefined;
@@ -53,10 +56,11 @@ export function errnoNameOf(errno: number): string {
 
 /** The typed error of a failed system call; `facts` are its arguments. */
 export function syscallError(call: string, errno: string, facts: Record<string, unknown> = {}): EngineError {
-  const details = { syscall: call, errno, ...facts };
-  const about = Object.entries(facts)
-    .map(([key, value]) => ` ${key} ${quote(value)}`)
-    .join(',');
+  const shown = Object.entries(facts).map(
+    ([key, value]) => [key, value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value] as const,
+  );
+  const details = { syscall: call, errno, ...Object.fromEntries(shown) };
+  const about = shown.map(([key, value]) => ` ${key} ${quote(value)}`).join(',');
   const message = `${call} failed with ${errno}${about ? ` for${about}` : ''}`;
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return engineError('DISK_FULL', message, { details });
   if (errno === 'EPERM' || errno === 'EACCES') return engineError('NOT_PERMITTED', message, { details });
