@@ -3,4 +3,5 @@ export { majorOf, makeDev, minorOf, mkfifo, mknod, openat2InRoot, syncfs, utimen
 export { type CPath, errnoOf } from './lib.js';
 export { MNT_DETACH, MS, mount, UMOUNT_NOFOLLOW, umount } from './mount.js';
 export { type PosixSpawnRequest, posixSpawn, waitpidNow } from './posix-spawn.js';
+export { openPty, setTerminalSize } from './pty.js';
 export { lgetxattr, llistxattr, lremovexattr, lsetxattr } from './xattr.js';
