@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { applyLayer, decompress, detectCompression } from '../archive/index.js';
+import { applyLayer, type DecompressLimits, type LayerLimits } from '../archive/index.js';
 import { EngineError, engineError } from '../errors/index.js';
 import type { Snapshotter, SnapshotUsage } from '../snapshots/snapshotter.js';
 import { newToken } from '../util/ids.js';
@@ -7,6 +7,7 @@ import { KeyedMutex } from '../util/keyed-mutex.js';
 import { Rollback } from '../util/rollback.js';
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
 import { isDigest } from './digest.js';
+import { openPlain } from './plain-stream.js';
 import type { Digest } from './types.js';
 
 /** A layer to have: what it is built on, what it must unpack to, and its bytes. */
@@ -20,11 +21,10 @@ export interface LayerRequest {
   readonly owner: string;
 }
 
-export interface LayerLimits {
-  /** Unpacked bytes of one layer. */
-  readonly maxLayerBytes?: number;
-  /** Entries of one layer. */
-  readonly maxLayerEntries?: number;
+/** Caps on what one layer or archive may unpack to. */
+export interface UnpackLimits {
+  readonly layer?: Partial<LayerLimits>;
+  readonly decompress?: DecompressLimits;
 }
 
 const EXTRACT_KEY = /^extract-([a-f0-9]{16})-[a-f0-9]{16}$/;
@@ -32,10 +32,10 @@ const EXTRACT_KEY = /^extract-([a-f0-9]{16})-[a-f0-9]{16}$/;
 /** Layers as committed snapshots, named by their chain ids. */
 export class LayerStore {
   readonly #snapshotter: Snapshotter;
-  readonly #limits: LayerLimits;
+  readonly #limits: UnpackLimits;
   readonly #unpacking = new KeyedMutex();
 
-  constructor(snapshotter: Snapshotter, limits: LayerLimits = {}) {
+  constructor(snapshotter: Snapshotter, limits: UnpackLimits = {}) {
     this.#snapshotter = snapshotter;
     this.#limits = limits;
   }
@@ -84,17 +84,14 @@ export class LayerStore {
     call: CallOptions,
   ): Promise<Digest> {
     const hash = createHash('sha256');
-    const plain = openPlain(request.open(), this.#limits, call);
+    const plain = openPlain(request.open(), this.#limits.decompress, call);
     async function* hashed(): AsyncGenerator<Uint8Array> {
       for await (const chunk of plain) {
         hash.update(chunk);
         yield chunk;
       }
     }
-    const source = hashed();
-    await applyLayer(source, target, { ...this.#applyLimits(), ...call });
-    // What stands behind the archive's end mark belongs to the diff id too.
-    for await (const _ of source) throwIfAborted(call.signal);
+    await applyLayer(hashed(), target, { limits: this.#limits.layer ?? {}, ...call });
     return `sha256:${hash.digest('hex')}`;
   }
 

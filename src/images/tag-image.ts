@@ -1,6 +1,6 @@
 import type { CallOptions } from '../util/signals.js';
-import type { ImageDeps, ImageEvent } from './image-deps.js';
 import { findImage, imageNotFound } from './find-image.js';
+import type { ImageDeps, ImageEvent } from './image-deps.js';
 import { assertNewName } from './new-name.js';
 import { familiarString, formatReference, type Reference } from './reference.js';
 import { findTag, tagKey } from './tags.js';

@@ -68,9 +68,9 @@ export class Collector {
     for (const name of file.elf.needed) {
       const found = this.#libraries.find(name, file, start.interpreter);
       if (found === undefined) throw missing(start.executable, name, file.path);
-      const real = this.#files.addHostPath(found.path);
-      // The container has no ld.so.cache; the loader's own directory is one where it looks.
-      if (found.by === 'cache' && start.interpreter !== undefined) {
+      const real = found.by === 'provided' ? this.#libraries.sourceOf(name) : this.#files.addHostPath(found.path);
+      // The container has no ld.so.cache; the C library's directory is one where the loader looks.
+      if ((found.by === 'cache' || found.by === 'provided') && start.interpreter !== undefined) {
         const beside = join(this.#libraryDir(file, start.interpreter), name);
         if (beside !== found.path) this.#files.putMissing(beside, { kind: 'symlink', target: found.path });
       }

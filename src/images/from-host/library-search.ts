@@ -6,9 +6,15 @@ import { readLdCache } from './ld-cache.js';
 /** A library found for an executable. */
 export interface FoundLibrary {
   readonly path: string;
-  /** How the loader in the container finds it: by a path in the file that needs it, in a default directory, or not at all. */
-  readonly by: 'path' | 'default' | 'cache';
+  /**
+   * How the loader in the container finds it: by a path in the file that needs it, in a default directory, or not at
+   * all without our help, because only the host's cache or the caller knows of it.
+   */
+  readonly by: 'path' | 'default' | 'cache' | 'provided';
 }
+
+/** Libraries that the caller puts into the image, by name: the host file and its place in the image. */
+export type ProvidedLibraries = ReadonlyMap<string, { readonly source: string; readonly target: string }>;
 
 /** A loaded file and the one that needed it: RPATHs are inherited along this chain. */
 export interface Loaded {
@@ -33,10 +39,19 @@ const MACHINE_DIRS = new Map([
 export class LibrarySearch {
   readonly #cache: ReadonlyMap<string, readonly string[]>;
   readonly #configured: readonly string[];
+  readonly #provided: ProvidedLibraries;
 
-  constructor(options: { readonly ldCache?: string; readonly ldConf?: string } = {}) {
+  constructor(
+    options: { readonly ldCache?: string; readonly ldConf?: string; readonly provided?: ProvidedLibraries } = {},
+  ) {
+    this.#provided = options.provided ?? new Map();
     this.#cache = readLdCache(options.ldCache);
     this.#configured = readLdConf(options.ldConf ?? '/etc/ld.so.conf');
+  }
+
+  /** The host file of a library that the caller gave. */
+  sourceOf(name: string): string {
+    return this.#provided.get(name)?.source ?? '';
   }
 
   /** `undefined`: not found. A library that the loader provides itself is found as the loader. */
@@ -58,7 +73,9 @@ export class LibrarySearch {
     const byDefault = inDirs(defaultDirs(by.elf));
     if (byDefault !== undefined) return { path: byDefault, by: 'default' };
     const cached = this.#cache.get(name)?.find((path) => fits(path, by.elf)) ?? inDirs(this.#configured);
-    return cached === undefined ? undefined : { path: cached, by: 'cache' };
+    if (cached !== undefined) return { path: cached, by: 'cache' };
+    const given = this.#provided.get(name);
+    return given !== undefined && fits(given.source, by.elf) ? { path: given.target, by: 'provided' } : undefined;
   }
 }
 

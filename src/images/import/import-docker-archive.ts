@@ -5,12 +5,12 @@ import { DOCUMENT_LIMITS } from '../documents.js';
 import { parseImageConfig } from '../image-config.js';
 import type { ImageDeps } from '../image-deps.js';
 import { MEDIA_TYPES } from '../media-types.js';
-import { detectHead } from '../plain-stream.js';
+import { compressionOf, requireLayerType } from '../plain-stream.js';
 import { formatPlatform, platformRank } from '../platform.js';
 import { familiarString, formatReference, parseReference, type Reference } from '../reference.js';
 import type { ImageFiles } from './image-files.js';
-import type { ImportSession } from './import-session.js';
 import type { SelectOptions } from './import-oci.js';
+import type { ImportSession } from './import-session.js';
 import { makeManifest } from './make-manifest.js';
 import type { ImageToStore, LayerToStore } from './store-image.js';
 
@@ -31,9 +31,13 @@ export async function readDockerArchive(
     const { platform, diffIds } = parseImageConfig(config, 'image config');
     if (options.platform !== undefined && platformRank(options.platform, platform) === 0) continue;
     if (diffIds.length !== entry.layers.length) {
-      throw engineError('BAD_MANIFEST', `image config has ${diffIds.length} diff ids for ${entry.layers.length} layers`, {
-        details: { document: 'image config', path: 'rootfs.diff_ids' },
-      });
+      throw engineError(
+        'BAD_MANIFEST',
+        `image config has ${diffIds.length} diff ids for ${entry.layers.length} layers`,
+        {
+          details: { document: 'image config', path: 'rootfs.diff_ids' },
+        },
+      );
     }
     const layers: LayerToStore[] = [];
     for (const path of entry.layers) layers.push(await storeLayer(deps, session, files, path, options));
@@ -47,9 +51,13 @@ export async function readDockerArchive(
   }
   if (images.length === 0) {
     const wanted = options.platform === undefined ? '' : formatPlatform(options.platform);
-    throw engineError('NO_MATCHING_PLATFORM', `archive ${quote(files.name)} has nothing for platform ${quote(wanted)}`, {
-      details: { wanted },
-    });
+    throw engineError(
+      'NO_MATCHING_PLATFORM',
+      `archive ${quote(files.name)} has nothing for platform ${quote(wanted)}`,
+      {
+        details: { wanted },
+      },
+    );
   }
   return images;
 }
@@ -67,7 +75,9 @@ function selectEntries(
   const checked = entries.map((entry) => ({ ...entry, references: entry.repoTags.map(parseRepoTag) }));
   if (wanted === undefined) return checked;
   const names = (entry: CheckedEntry) => entry.references.flatMap((ref) => [familiarString(ref), formatReference(ref)]);
-  const found = checked.filter((entry) => names(entry).includes(wanted) || entry.config.includes(wanted.replace('sha256:', '')));
+  const found = checked.filter(
+    (entry) => names(entry).includes(wanted) || entry.config.includes(wanted.replace('sha256:', '')),
+  );
   if (found.length === 1) return found;
   throw engineError('IMAGE_NOT_FOUND', `archive ${quote(source)} has no image ${quote(wanted)}`, {
     details: { field: 'select', value: quote(wanted), names: checked.flatMap(names) },
@@ -90,24 +100,12 @@ async function storeLayer(
   options: SelectOptions,
 ): Promise<LayerToStore> {
   throwIfAborted(options.signal);
-  const head = { bytes: Buffer.alloc(0) };
-  const { digest, size } = await deps.content.ingest(rememberHead(files.open(path, options), head), {
+  const { digest, size } = await deps.content.ingest(files.open(path, options), {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     owner: session.owner,
     size: files.size(path),
     beforePublish: (found) => session.protect({ blobs: [found] }, options),
   });
-  const mediaType = {
-    none: MEDIA_TYPES.ociLayer,
-    gzip: MEDIA_TYPES.ociLayerGzip,
-    zstd: MEDIA_TYPES.ociLayerZstd,
-  }[detectHead(head.bytes)];
+  const mediaType = requireLayerType(compressionOf(deps.content.path(digest)), digest);
   return { digest, size, mediaType, open: () => deps.content.open(digest) };
-}
-
-async function* rememberHead(source: AsyncIterable<Uint8Array>, head: { bytes: Buffer }): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) {
-    if (head.bytes.length < 16) head.bytes = Buffer.concat([head.bytes, chunk.subarray(0, 16)]);
-    yield chunk;
-  }
 }

@@ -1,5 +1,5 @@
-import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import { engineError, quote } from '../../errors/index.js';
+import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import { digestHex } from '../digest.js';
 import {
   type Descriptor,

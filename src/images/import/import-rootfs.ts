@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { tarFromDirectory } from '../../archive/index.js';
+import { type DecompressLimits, tarFromDirectory } from '../../archive/index.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { BlobInfo } from '../content-store.js';
 import type { ImageDeps } from '../image-deps.js';
 import { MEDIA_TYPES } from '../media-types.js';
-import { openPlain, type PlainLimits, readHead } from '../plain-stream.js';
+import { compressionOf, layerTypeOf, openPlain } from '../plain-stream.js';
 import { hostPlatform } from '../platform.js';
 import type { Reference } from '../reference.js';
 import type { Digest, ImageRunConfig, Platform } from '../types.js';
@@ -19,7 +19,7 @@ export interface RootfsOptions extends CallOptions {
   readonly run: Partial<ImageRunConfig>;
   readonly references: readonly Reference[];
   readonly created: string;
-  readonly limits: PlainLimits;
+  readonly limits: DecompressLimits;
 }
 
 /** Makes an image of one layer from a root file system: a directory, or a tar archive that is stored as it is. */
@@ -29,15 +29,20 @@ export async function readRootfs(
   located: Located,
   options: RootfsOptions,
 ): Promise<ImageToStore> {
-  const mediaType = located.kind === 'directory' ? MEDIA_TYPES.ociLayer : layerType(located.path);
+  const known = located.kind === 'directory' ? MEDIA_TYPES.ociLayer : layerTypeOf(compressionOf(located.path));
+  const mediaType = known ?? MEDIA_TYPES.ociLayer;
   const call: CallOptions = options.signal === undefined ? {} : { signal: options.signal };
-  const bytes = () =>
-    located.kind === 'directory'
-      ? tarFromDirectory(located.path, call)
-      : createReadStream(located.path, { highWaterMark: 1024 * 1024 });
+  const bytes = () => {
+    if (located.kind === 'directory') return tarFromDirectory(located.path, call);
+    const file = createReadStream(located.path, { highWaterMark: 1024 * 1024 });
+    // What no layer may be compressed with is stored plain.
+    return known === undefined ? openPlain(file, options.limits, call) : file;
+  };
   const blob = await storeBlob(deps, session, bytes(), call);
   const diffId =
-    mediaType === MEDIA_TYPES.ociLayer ? blob.digest : await diffIdOf(deps.content.open(blob.digest), options.limits, call);
+    mediaType === MEDIA_TYPES.ociLayer
+      ? blob.digest
+      : await diffIdOf(deps.content.open(blob.digest), options.limits, call);
   return singleLayerImage({ ...blob, mediaType }, diffId, {
     ...options,
     createdBy: 'import of a root file system',
@@ -83,13 +88,11 @@ export function singleLayerImage(
   };
 }
 
-function layerType(path: string): string {
-  return { none: MEDIA_TYPES.ociLayer, gzip: MEDIA_TYPES.ociLayerGzip, zstd: MEDIA_TYPES.ociLayerZstd }[
-    readHead(path).compression
-  ];
-}
-
-async function diffIdOf(compressed: AsyncIterable<Uint8Array>, limits: PlainLimits, call: CallOptions): Promise<Digest> {
+async function diffIdOf(
+  compressed: AsyncIterable<Uint8Array>,
+  limits: DecompressLimits,
+  call: CallOptions,
+): Promise<Digest> {
   const hash = createHash('sha256');
   for await (const chunk of openPlain(compressed, limits, call)) hash.update(chunk);
   return `sha256:${hash.digest('hex')}`;

@@ -1,10 +1,10 @@
 import { createReadStream, readdirSync, type Stats, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { readHead } from '../plain-stream.js';
-import { openPlain, type PlainLimits } from '../plain-stream.js';
+import type { DecompressLimits } from '../../archive/index.js';
 import { engineError, quote } from '../../errors/index.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import { ioError } from '../io-error.js';
+import { compressionOf, openPlain } from '../plain-stream.js';
 import { DirectoryFiles, type ImageFiles } from './image-files.js';
 import { TarFiles } from './tar-files.js';
 
@@ -47,7 +47,7 @@ export function badSource(value: unknown, problem: string): Error {
 /** Opens the files of a source; a compressed archive is unpacked to `tempPath()` first, for offsets to be of use. */
 export async function openFiles(
   located: Located,
-  options: { readonly tempPath: () => string; readonly limits: PlainLimits },
+  options: { readonly tempPath: () => string; readonly limits: DecompressLimits },
   call: CallOptions = {},
 ): Promise<ImageFiles> {
   if (located.kind === 'directory') {
@@ -57,9 +57,13 @@ export async function openFiles(
       throw ioError(error, 'source', located.path);
     }
   }
-  if (readHead(located.path).compression === 'none') return TarFiles.open(located.path, located.name, call);
+  if (compressionOf(located.path) === 'none') return TarFiles.open(located.path, located.name, call);
   const path = options.tempPath();
-  await spool(openPlain(createReadStream(located.path, { highWaterMark: 1024 * 1024 }), options.limits, call), path, call);
+  await spool(
+    openPlain(createReadStream(located.path, { highWaterMark: 1024 * 1024 }), options.limits, call),
+    path,
+    call,
+  );
   return TarFiles.open(path, located.name, call);
 }
 

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { TarParser, type TarEntry } from '../../archive/index.js';
+import { type TarEntry, TarParser } from '../../archive/index.js';
 import { engineError, quote } from '../../errors/index.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 
@@ -83,5 +83,7 @@ function joinInside(path: string): string | undefined {
 }
 
 function badEntry(path: string, problem: string): Error {
-  return engineError('BAD_ARCHIVE', `tar archive: entry ${quote(path)} ${problem}`, { details: { entry: quote(path) } });
+  return engineError('BAD_ARCHIVE', `tar archive: entry ${quote(path)} ${problem}`, {
+    details: { entry: quote(path) },
+  });
 }
