@@ -10,6 +10,7 @@ const metaSchema = v.object({
   kind: v.picklist(['active', 'view']),
   parent: v.optional(key),
   volatile: v.optional(v.boolean()),
+  lowerDirectory: v.optional(v.pipe(v.string(), v.startsWith('/'))),
   owner: v.optional(v.object({ pid: v.number(), startTime: v.string(), bootId: v.string() })),
 });
 
@@ -18,6 +19,8 @@ export interface SnapshotMeta {
   readonly kind: 'active' | 'view';
   readonly parent?: string | undefined;
   readonly volatile?: boolean | undefined;
+  /** Stands in for the parent. */
+  readonly lowerDirectory?: string | undefined;
   /** The process that a transient snapshot belongs to. */
   readonly owner?: ProcessIdentity | undefined;
 }

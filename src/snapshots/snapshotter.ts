@@ -27,6 +27,11 @@ export interface PrepareOptions extends CallOptions {
    * are unpacked into and then committed. It must not be mounted when its process may die. @defaultValue false
    */
   readonly transient?: boolean;
+  /**
+   * A host directory that stands in for the parent: its tree is what the snapshot is built on. Nobody may change it
+   * while snapshots on it are in use. Only without `parent`. Absolute.
+   */
+  readonly lowerDirectory?: string;
 }
 
 /**
@@ -73,6 +78,11 @@ export interface Snapshotter {
    * the promise settles when its space is free. An abort leaves the rest to `recover()`.
    */
   remove(key: string, call?: CallOptions): Promise<void>;
+  /**
+   * Paths that hold nothing but the active snapshot `key`, whether it is there yet or not. Once it is unmounted they
+   * may be deleted from outside: that is how the sweep works that follows a host's death.
+   */
+  ownPaths(key: string): readonly string[];
   find(key: string): Promise<SnapshotInfo | undefined>;
   /** All snapshots, sorted by key. */
   list(): Promise<readonly SnapshotInfo[]>;

@@ -62,6 +62,9 @@ export class StoredSnapshotter implements Snapshotter {
     const meta: SnapshotMeta = {
       ...wanted,
       ...(options.volatile && wanted.kind === 'active' ? { volatile: true } : {}),
+      ...(options.lowerDirectory !== undefined && wanted.parent === undefined
+        ? { lowerDirectory: options.lowerDirectory }
+        : {}),
       ...(options.transient ? { owner: this.#store.self } : {}),
     };
     let mounts: readonly Mount[] = [];
@@ -109,6 +112,11 @@ export class StoredSnapshotter implements Snapshotter {
     this.#scheme.assertRemovable(key, this.#store.active(key));
     if (await this.#store.removeActive(key, call)) return;
     if (await removeCommitted(this.#store, key, call)) this.#scheme.forget(key);
+  }
+
+  ownPaths(key: string): readonly string[] {
+    assertSnapshotKey('key', key);
+    return [this.#store.active(key).directory];
   }
 
   async find(key: string): Promise<SnapshotInfo | undefined> {

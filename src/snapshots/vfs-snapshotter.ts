@@ -46,6 +46,7 @@ class VfsScheme implements TreeScheme {
     if (meta.parent !== undefined) {
       return { mounts, done: copyTree(this.#store.committed(meta.parent).fs, paths.fs, call) };
     }
+    if (meta.lowerDirectory !== undefined) return { mounts, done: copyTree(meta.lowerDirectory, paths.fs, call) };
     chmodSync(paths.fs, 0o755);
     return { mounts };
   }

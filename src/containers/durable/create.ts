@@ -68,7 +68,11 @@ export async function createContainer(deps: ContainerDeps, options: CreateOption
 
 /** What events of a durable container say beside its id. */
 export function containerAttributes(record: ContainerRecord): Record<string, string> {
-  return { ...record.options.labels, name: record.name, ...(record.image !== undefined && { image: record.image.reference }) };
+  return {
+    ...record.options.labels,
+    name: record.name,
+    ...(record.image !== undefined && { image: record.image.reference }),
+  };
 }
 
 function claimName(deps: ContainerDeps, id: string, wanted: string | undefined): string {

@@ -6,8 +6,8 @@ import { isLive } from '../status.js';
 import { cleanUpRun } from './clean-up-run.js';
 import { containerAttributes } from './create.js';
 import { killContainer } from './kill.js';
-import type { LockedContainer } from './repository.js';
 import { repairLocked } from './repair.js';
+import type { LockedContainer } from './repository.js';
 import { waitContainer } from './wait.js';
 
 /** @public */
