@@ -12,10 +12,10 @@ const FORBIDDEN: Record<string, RegExp> = {
   'default-export': /^\s*export\s+default\b|\bas\s+default\b/,
   enum: /^\s*(export\s+)?(declare\s+)?(const\s+)?enum\s/,
   namespace: /^\s*(export\s+)?(declare\s+)?namespace\s/,
-  'bare-error': /\bnew\s+(Type|Range|Syntax|Aggregate)?Error\s*\(/,
+  'bare-error': /\bthrow\s+new\s+(Type|Range|Syntax|Aggregate)?Error\s*\(/,
   console: /\bconsole\s*\./,
   'node-spawn': /['"]node:child_process['"]/,
-  'private-keyword': /^\s*(private|protected)\s/,
+  'private-keyword': /^\s*(private|protected)\s+(?!constructor\b)/,
   'loose-name': /\bclass\s+\w*(Helper|Utils?|Base|Impl)\b|\bclass\s+(?!PluginManager\b)\w*Manager\b/,
 };
 
