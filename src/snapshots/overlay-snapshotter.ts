@@ -39,6 +39,12 @@ export class OverlaySnapshotter extends StoredSnapshotter {
  */
 const FIXED_OPTIONS = ['index=off', 'metacopy=off', 'redirect_dir=off'];
 
+type Lowers = Pick<LayerChain, 'lowerDir' | 'lowerPaths' | 'root'>;
+
+function hostChain(directory: string): Lowers {
+  return { lowerDir: escapeOverlayPath(directory), lowerPaths: [directory], root: readAttributes(directory) };
+}
+
 class OverlayScheme implements TreeScheme {
   readonly name = 'overlay';
   readonly #chains: LayerChains;
@@ -66,7 +72,7 @@ class OverlayScheme implements TreeScheme {
     return this.#mountsOn(this.#chainOf(meta), paths, meta);
   }
 
-  #mountsOn(chain: LayerChain | undefined, paths: SnapshotPaths, meta: SnapshotMeta): Mount[] {
+  #mountsOn(chain: Lowers | undefined, paths: SnapshotPaths, meta: SnapshotMeta): Mount[] {
     if (chain === undefined) return [{ type: 'bind', source: paths.fs, options: ['rbind', 'rw'] }];
     const options: string[] = [];
     if (meta.kind === 'view') {
@@ -100,12 +106,8 @@ class OverlayScheme implements TreeScheme {
     this.#chains.sweepLinks();
   }
 
-  #chainOf(meta: SnapshotMeta): LayerChain | undefined {
-    if (meta.lowerDirectory !== undefined) return hostChain(meta.lowerDirectory);
-    return meta.parent === undefined ? undefined : this.#chains.get(meta.parent);
+  #chainOf(meta: SnapshotMeta): Lowers | undefined {
+    if (meta.parent !== undefined) return this.#chains.get(meta.parent);
+    return meta.lowerDirectory === undefined ? undefined : hostChain(meta.lowerDirectory);
   }
-}
-
-function hostChain(path: string): LayerChain {
-  return { root: readAttributes(path), topLink: path, lowerPaths: [path], lowerDir: escapeOverlayPath(path) };
 }

@@ -9,8 +9,8 @@ const metaSchema = v.object({
   version: v.literal(1),
   kind: v.picklist(['active', 'view']),
   parent: v.optional(key),
-  lowerDirectory: v.optional(v.string()),
   volatile: v.optional(v.boolean()),
+  lowerDirectory: v.optional(v.pipe(v.string(), v.startsWith('/'))),
   owner: v.optional(v.object({ pid: v.number(), startTime: v.string(), bootId: v.string() })),
 });
 

@@ -28,8 +28,9 @@ export interface PrepareOptions extends CallOptions {
    */
   readonly transient?: boolean;
   /**
-   * Absolute path of a host directory that takes the place of a parent: it is read, never written. Only with no parent;
-   * such a snapshot can't be committed. Throws BAD_OPTION when it is not a directory.
+   * Absolute path of a host directory that takes the place of a parent: it is read, never written, and nobody may
+   * change it while snapshots on it are in use. Only with no parent; such a snapshot can't be committed. Throws
+   * BAD_OPTION when it is not a directory.
    */
   readonly lowerDirectory?: string;
 }
@@ -78,16 +79,16 @@ export interface Snapshotter {
    * the promise settles when its space is free. An abort leaves the rest to `recover()`.
    */
   remove(key: string, call?: CallOptions): Promise<void>;
+  /**
+   * Paths that hold nothing but the active snapshot `key`, whether it is there yet or not. Once it is unmounted they
+   * may be deleted from outside, half way too: that is how the sweep works that follows a host's death.
+   */
+  ownPaths(key: string): readonly string[];
   find(key: string): Promise<SnapshotInfo | undefined>;
   /** All snapshots, sorted by key. */
   list(): Promise<readonly SnapshotInfo[]>;
   /** Own bytes (blocks on disk) and inodes, hard links once, not those of parents. Throws SNAPSHOT_NOT_FOUND. */
   usage(key: string, call?: CallOptions): Promise<SnapshotUsage>;
-  /**
-   * The paths that hold an active snapshot, made or not yet made: what a process without this library removes (without
-   * following links, after unmounting) when its owner has died. Optional: without it such snapshots wait for `remove`.
-   */
-  ownPaths?(key: string): readonly string[];
   /** Undoes what dead processes left half done and frees its space. Leaves alone what living processes work on. Called by the engine at open, under a lock. */
   recover(): Promise<void>;
 }

@@ -159,10 +159,18 @@ function assertLowerDirectory(path: string, wanted: SnapshotMeta): void {
   if (wanted.parent !== undefined) {
     throw engineError('CONFLICTING_OPTIONS', `lowerDirectory ${quote(path)} and a parent exclude each other`);
   }
-  if (!isAbsolute(path) || path.includes('\0') || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+  if (!isAbsolute(path) || path.includes('\0') || !isDirectory(path)) {
     throw engineError('BAD_OPTION', `lowerDirectory ${quote(path)} is not the absolute path of a directory`, {
       details: { field: 'lowerDirectory', value: quote(path) },
     });
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }
 

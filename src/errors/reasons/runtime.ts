@@ -32,6 +32,10 @@ export const RUNTIME_REASONS = defineReasons({
     remedy: 'install conmon or containerd (for containerd-shim-runc-v2); durable containers need one',
   },
   SUPERVISOR_FAILED: { code: 'INTERNAL', remedy: "the supervisor's own message says what it could not do" },
+  STDIN_CLOSED: {
+    code: 'FAILED_PRECONDITION',
+    remedy: 'the container was created without stdin, or its stdin was ended, or it has exited',
+  },
   SUPERVISOR_GONE: {
     code: 'UNAVAILABLE',
     remedy: 'the supervisor died; the next open of the root reconciles the container',

@@ -45,6 +45,9 @@ export function libcAsync<A extends readonly unknown[]>(prototype: string): (...
 /** A path for a C function. Names on disk need not be UTF-8: a Buffer has the bytes as they are, without an end mark. */
 export type PathBytes = string | Uint8Array;
 
+/** As `PathBytes`; a Buffer may have an end mark already. */
+export type CPath = PathBytes;
+
 export function pathArgument(path: PathBytes): PathBytes {
   return typeof path === 'string' ? path : Buffer.concat([path, Buffer.of(0)]);
 }
@@ -75,10 +78,11 @@ export function errnoNameOf(errno: number): string {
 
 /** The typed error of a failed system call; `facts` are its arguments. */
 export function syscallError(call: string, errno: string, facts: Record<string, unknown> = {}): EngineError {
-  const details = { syscall: call, errno, ...facts };
-  const about = Object.entries(facts)
-    .map(([key, value]) => ` ${key} ${quote(value)}`)
-    .join(',');
+  const shown = Object.entries(facts).map(
+    ([key, value]) => [key, value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value] as const,
+  );
+  const details = { syscall: call, errno, ...Object.fromEntries(shown) };
+  const about = shown.map(([key, value]) => ` ${key} ${quote(value)}`).join(',');
   const message = `${call} failed with ${errno}${about ? ` for${about}` : ''}`;
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return engineError('DISK_FULL', message, { details });
   if (errno === 'EPERM' || errno === 'EACCES') return engineError('NOT_PERMITTED', message, { details });
