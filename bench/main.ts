@@ -7,7 +7,7 @@ import { findProgram } from './support/commands.js';
 import { removeBenchCgroups } from './support/engine.js';
 import { type BenchRow, formatTable, isMet } from './support/rows.js';
 import { makeStorage } from './support/storage.js';
-import type { RuntimeName } from './support/suite.js';
+import type { RuntimeName, Suite } from './support/suite.js';
 import { runSuiteProcess } from './support/suite-process.js';
 
 const RESULTS = join(import.meta.dirname, 'results.json');
@@ -41,8 +41,8 @@ async function runAll(given: BenchArguments): Promise<number> {
     console.error(`on ${storage.kind}`);
     for (const suite of SUITES) {
       if (given.suites.length > 0 && !given.suites.some((name) => suite.name.includes(name))) continue;
-      for (const runtime of suite.runtimes) {
-        if (interrupted.signal.aborted || !isWanted(given, runtime)) continue;
+      for (const runtime of runtimesOf(suite, given)) {
+        if (interrupted.signal.aborted) continue;
         const startedAt = Date.now();
         const dir = join(storage.dir, `${suite.name.replaceAll(' ', '-')}-${runtime}`);
         try {
@@ -65,9 +65,10 @@ async function runAll(given: BenchArguments): Promise<number> {
   return failed > 0 || interrupted.signal.aborted || (given.check && missed > 0) ? 1 : 0;
 }
 
-function isWanted(given: BenchArguments, runtime: RuntimeName): boolean {
-  if (given.runtimes.length > 0 && !given.runtimes.includes(runtime)) return false;
-  return findProgram(runtime) !== undefined;
+function runtimesOf(suite: Suite, given: BenchArguments): readonly RuntimeName[] {
+  const wanted = given.quick && suite.quickRuntimes !== undefined ? suite.quickRuntimes : suite.runtimes;
+  const named = given.runtimes.length > 0 ? suite.runtimes.filter((name) => given.runtimes.includes(name)) : wanted;
+  return named.filter((name) => findProgram(name) !== undefined);
 }
 
 function writeResults(rows: readonly BenchRow[], storage: string, given: BenchArguments): void {

@@ -14,6 +14,7 @@ const RESIDENTS = 4;
 export const durableStart: Suite = {
   name: 'durable start',
   runtimes: ['runc', 'crun'],
+  quickRuntimes: ['runc'],
   async run(context) {
     await using bench = await openBenchEngine(context);
     const { engine, runDir } = bench;
@@ -44,7 +45,7 @@ export const durableStart: Suite = {
       },
       ...SUPERVISORS.map((supervisor) => startCase(engine, context.runtime, supervisor)),
     ];
-    const samples = await interleave(cases, { rounds: context.quick ? 8 : 30, warmup: 1 });
+    const samples = await interleave(cases, { rounds: context.quick ? 6 : 30, warmup: 1 });
     const rows: BenchRow[] = [rowOf(this.name, samples, theirs)];
     for (const supervisor of SUPERVISORS) {
       rows.push(rowOf(this.name, samples, caseName(context.runtime, supervisor), { baseline: theirs }));

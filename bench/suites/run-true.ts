@@ -50,7 +50,7 @@ async function comparePeers(context: SuiteContext, ours: BenchCase, rootfs: stri
   try {
     const cases = peers.map((peer): BenchCase => ({ name: peer.name, measure: () => timed(() => peer.runTrue()) }));
     if (cases.length === 0) return [];
-    const samples = await interleave([ours, ...cases], { rounds: context.quick ? 6 : 30, warmup: 1 });
+    const samples = await interleave([ours, ...cases], { rounds: context.quick ? 4 : 30, warmup: 1 });
     return peers.map((peer) => {
       const min = PEER_GOALS[context.runtime][peer.name.startsWith('docker') ? 'docker' : 'podman'];
       return rowOf('run true', samples, peer.name, { baseline: ours.name, goal: { of: 'ratio', min } });

@@ -25,7 +25,7 @@ export const throughput: Suite = {
     const slots = Array.from({ length: Math.max(...CONCURRENCIES) }, (_, slot) =>
       bundles.make(`slot-${slot}`, ['true']),
     );
-    const total = context.quick ? 16 : 48;
+    const total = context.quick ? 12 : 48;
     const rows: BenchRow[] = [];
     for (const concurrency of CONCURRENCIES) {
       const ours = `engine.run, ${context.runtime}, ${concurrency} at a time`;
@@ -38,7 +38,7 @@ export const throughput: Suite = {
           },
           { name: theirs, measure: () => perSecond(total, concurrency, (slot) => raw.run(slots[slot] as string)) },
         ],
-        { rounds: context.quick ? 3 : 5, warmup: context.quick ? 0 : 1 },
+        { rounds: context.quick ? 2 : 5, warmup: context.quick ? 0 : 1 },
       );
       rows.push(rowOf(this.name, samples, theirs, { unit: '/s' }));
       rows.push(rowOf(this.name, samples, ours, { unit: '/s', baseline: theirs, goal: { of: 'ratio', min: 0.85 } }));

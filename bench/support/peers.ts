@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { collect, collectOk, findProgram } from './commands.js';
@@ -28,7 +29,7 @@ export async function startPeers(context: SuiteContext, rootfs: string): Promise
       if (peer !== undefined) peers.push(peer);
       else context.log(`${name} is not installed`);
     } catch (error) {
-      context.log(`${name} can't be compared with: ${(error as Error).message.slice(0, 300)}`);
+      context.log(`${name} can't be compared with: ${(error as Error).message.slice(-300)}`);
     }
   }
   return peers;
@@ -77,8 +78,10 @@ async function startPodman(context: SuiteContext, rootfs: string): Promise<Peer 
   if (podman === undefined || runtime === undefined) return undefined;
   const dir = join(context.dir, 'podman');
   mkdirSync(dir);
+  // It takes no more than 50 characters here.
+  const runDir = mkdtempSync(join(tmpdir(), 'cbp-'));
   const global = [
-    ...['--root', join(dir, 'root'), '--runroot', join(dir, 'runroot'), '--tmpdir', join(dir, 'tmp')],
+    ...['--root', join(dir, 'root'), '--runroot', join(runDir, 'run'), '--tmpdir', join(runDir, 'tmp')],
     ...[
       '--storage-driver',
       'overlay',
@@ -93,16 +96,22 @@ async function startPodman(context: SuiteContext, rootfs: string): Promise<Peer 
   const cli = (...args: string[]) => collectOk(podman, [...global, ...args], NO_PROXY_ENV);
   // Its own defaults are above what a limited root may set.
   const limits = ['--ulimit', 'nproc=10000:10000', '--ulimit', 'nofile=10000:10000'];
-  await cli('import', packRootfs(rootfs, dir), 'localhost/bench:latest');
-  const runTrue = async () => {
-    await cli('run', '--rm', '--network', 'none', ...limits, 'localhost/bench:latest', 'true');
-  };
-  await runTrue();
   const remove = async () => {
     // Podman leaves its storage bind-mounted on itself.
     await collect('umount', ['-l', join(dir, 'root/overlay')]);
+    rmSync(runDir, { recursive: true, force: true });
   };
-  return { name: 'podman run --rm', runTrue, [Symbol.asyncDispose]: remove };
+  try {
+    await cli('import', packRootfs(rootfs, dir), 'localhost/bench:latest');
+    const runTrue = async () => {
+      await cli('run', '--rm', '--network', 'none', ...limits, 'localhost/bench:latest', 'true');
+    };
+    await runTrue();
+    return { name: 'podman run --rm', runTrue, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 }
 
 function packRootfs(rootfs: string, dir: string): string {

@@ -17,5 +17,7 @@ export interface Suite {
   readonly name: string;
   /** Runtimes it is run for, each in a process of its own. */
   readonly runtimes: readonly RuntimeName[];
+  /** The same for a quick run. @defaultValue `runtimes` */
+  readonly quickRuntimes?: readonly RuntimeName[];
   run(context: SuiteContext): Promise<readonly BenchRow[]>;
 }
