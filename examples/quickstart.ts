@@ -69,4 +69,6 @@ done('remove it', `${(await engine.containers.list({ all: true })).length} conta
 
 await engine.close();
 done('close the engine');
-console.log(`\n${((performance.now() - startedAt) / 1000).toFixed(1)} s in all, nothing downloaded, nothing left behind.`);
+console.log(
+  `\n${((performance.now() - startedAt) / 1000).toFixed(1)} s in all, nothing downloaded, nothing left behind.`,
+);

@@ -13,7 +13,7 @@ import { EventJournal } from '../events/index.js';
 import { ImageStore } from '../images/index.js';
 import { readCgroupLayout } from '../os/index.js';
 import { chooseSnapshotter } from '../snapshots/index.js';
-import { IntentStore, NameIndex, openLayout } from '../state/index.js';
+import { ensureDirectory, IntentStore, NameIndex, openLayout, syncDirectory } from '../state/index.js';
 import { probeHost } from '../sysinfo/index.js';
 import type { CallOptions } from '../util/signals.js';
 import type { EngineParts } from './parts.js';
@@ -33,6 +33,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   const given = resolveConfig(rest);
   const layout = openLayout({ root: given.root, ...(rest.runDir !== undefined && { runDir: given.runDir }) });
   const config = { ...given, runDir: layout.run };
+  makeKindDirectories(layout.v1);
   const facts = probeHost();
   const cgroups = readCgroupLayout();
   if (cgroups.mode === 'none') throw engineError('NO_CGROUPS', 'no cgroup hierarchy is mounted on this host');
@@ -119,6 +120,14 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     },
     closeJournal: () => journal.close(),
   };
+}
+
+const KINDS = ['snapshots', 'events', 'images', 'names', 'intents', 'tombstones', 'containers', 'locks', 'cache'];
+
+/** All at once, so that a new root costs one fsync for them and not one each. */
+function makeKindDirectories(v1: string): void {
+  const made = KINDS.filter((kind) => ensureDirectory(`${v1}/${kind}`));
+  if (made.length > 0) syncDirectory(v1);
 }
 
 /** Ids of the containers that need an image. */
