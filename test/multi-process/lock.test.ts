@@ -95,7 +95,7 @@ for (const method of ['flock', 'lockfile'] as const) {
     }
     await assert.rejects(FileLock.acquire(join(dir, 'lock'), { method, timeoutMs: 150 }), (error) => {
       assert.ok(EngineError.is(error, 'DEADLINE_EXCEEDED', 'LOCK_TIMEOUT'));
-      assert.equal((error.details['holder'] as { pid: number }).pid, child.pid);
+      assert.equal((error.details.holder as { pid: number }).pid, child.pid);
       return true;
     });
     child.kill('SIGCONT');

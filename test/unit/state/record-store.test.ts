@@ -111,7 +111,7 @@ test('a damaged record is moved aside, reported, and does not hide the others', 
     const { records, problems } = boxes.list();
     assert.deepEqual([...records.keys()], ['good'], how);
     assert.equal(problems.length, 1);
-    const quarantine = problems[0]?.error.details['quarantine'] as string;
+    const quarantine = problems[0]?.error.details.quarantine as string;
     assert.match(quarantine, /record\.json\.corrupt-[0-9TZ.-]+$/);
     assert.equal(readFileSync(quarantine, 'utf8'), damaged);
     assert.equal(problems[0]?.error.reason, 'RECORD_CORRUPT');
