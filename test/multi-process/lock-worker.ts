@@ -1,8 +1,9 @@
 // One of several processes that fight for a lock: `lock-worker <mode> <dir> <method> <name> <rounds>`.
-import { closeSync, openSync, readFileSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { EngineError } from '#src/errors/index.js';
 import { identifyProcess } from '#src/os/process-identity.js';
-import { FileLock, type FileLockOptions, RecordStore, withFileLock } from '#src/state/index.js';
+import { FileLock, type FileLockOptions, NameIndex, RecordStore, withFileLock } from '#src/state/index.js';
 
 const [mode, dir = '', method, name = '', rounds = '0'] = process.argv.slice(2);
 const lockPath = join(dir, 'lock');
@@ -56,6 +57,18 @@ else if (mode === 'hold') {
   const lock = await FileLock.acquire(lockPath, options);
   process.stdout.write('held\n');
   setInterval(() => lock.assertHeld(), 1000);
+} else if (mode === 'claim') {
+  const names = new NameIndex({ dir: join(dir, 'names') });
+  writeFileSync(join(dir, `ready.${name}`), '');
+  while (!existsSync(join(dir, 'go'))) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (let i = 1; i <= Number(rounds); i++) {
+    try {
+      names.claim(`n${i}`, `${name}-${i}`, (id) => !id.startsWith('dead'), { durable: false });
+      writeSync(1, `n${i} ${name}-${i}\n`);
+    } catch (error) {
+      if (!EngineError.is(error, 'ALREADY_EXISTS', 'NAME_TAKEN')) throw error;
+    }
+  }
 } else if (mode === 'update') {
   // For the kill sweep: says how far it came after every commit.
   for (let i = 1; i <= Number(rounds); i++) {

@@ -121,7 +121,7 @@ test('a damaged record is moved aside, reported, and does not hide the others', 
   }
 });
 
-test('a directory in place of the record is quarantined; too little memory for files is not corruption', () => {
+test('a directory in place of the record is quarantined, stray files are passed over', () => {
   const boxes = store();
   mkdirSync(join(boxes.directory('odd'), 'record.json'), { recursive: true });
   assert.throws(() => boxes.read('odd'), reason('RECORD_CORRUPT'));
