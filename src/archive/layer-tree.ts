@@ -58,6 +58,11 @@ export class LayerTree {
   readonly isOverlay: boolean;
   /** Times that directories get when everything else is done, by path. */
   readonly directoryTimes = new Map<string, bigint>();
+  /**
+   * What this layer brought: directories with an entry or above one and, where whiteouts delete, all entries. A whiteout
+   * is about lower layers only, wherever it stands in the archive.
+   */
+  readonly ownPaths = new Set<string>();
   readonly #ownership: Ownership;
   /** Directories by the path that an entry gave, links in it resolved. */
   readonly #resolved = new Map<string, Directory>();
@@ -158,6 +163,13 @@ export class LayerTree {
     return directory;
   }
 
+  /** Marks a directory, and those that lead there, as brought by this layer. */
+  markOwn(directory: Directory): void {
+    for (let at: Directory | undefined = directory; at !== undefined && !this.ownPaths.has(at.path); at = at.parent) {
+      this.ownPaths.add(at.path);
+    }
+  }
+
   /** Gives a directory of a lower layer its place in the target, with the lower one's metadata. */
   materialize(directory: Directory): void {
     if (directory.inTarget) return;
@@ -211,13 +223,27 @@ export class LayerTree {
     directory.children.clear();
     this.#resolved.clear();
     // Where nothing is merged the kernel shows whiteouts as devices.
-    removeWhiteouts(directory.path);
+    this.#removeOthers(directory.path);
+  }
+
+  /** Removes whiteouts, and directories that are only there for whiteouts in them, below a directory that became opaque. */
+  #removeOthers(directory: string): void {
+    for (const item of readdirSync(fsPath(directory), { encoding: 'latin1', withFileTypes: true })) {
+      const path = `${directory}/${item.name}`;
+      if (item.isCharacterDevice() && isWhiteout(lstat(path) as BigIntStats)) unlinkSync(fsPath(path));
+      if (!item.isDirectory()) continue;
+      if (this.ownPaths.has(path)) this.#removeOthers(path);
+      else removeTree(path);
+    }
   }
 
   /** Hides `name` of lower layers (overlay only); what this layer has there stays. */
   hide(directory: Directory, name: string): void {
     const own = directory.inTarget ? this.findInTarget(directory, name) : undefined;
-    if (own !== undefined) {
+    if (own?.stat.isDirectory() && !this.ownPaths.has(own.path)) {
+      // There only for whiteouts in it.
+      this.remove(directory, name);
+    } else if (own !== undefined) {
       if (own.stat.isDirectory()) this.makeOpaque(directory.children.get(name) ?? this.#enter(directory, name, own));
       return;
     }
@@ -277,14 +303,6 @@ function isWhiteout(stat: BigIntStats): boolean {
 
 function isOpaque(path: string): boolean {
   return lgetxattr(syscallPath(path), OPAQUE_XATTR)?.toString('latin1') === 'y';
-}
-
-function removeWhiteouts(directory: string): void {
-  for (const item of readdirSync(fsPath(directory), { encoding: 'latin1', withFileTypes: true })) {
-    const path = `${directory}/${item.name}`;
-    if (item.isDirectory()) removeWhiteouts(path);
-    else if (item.isCharacterDevice() && isWhiteout(lstat(path) as BigIntStats)) unlinkSync(fsPath(path));
-  }
 }
 
 /** Removes a file or a whole directory without following a link. */
