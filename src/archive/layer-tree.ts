@@ -32,6 +32,8 @@ export interface Directory {
   readonly path: string;
   /** False while it exists in lower layers only. */
   inTarget: boolean;
+  /** Made just now, so that nothing of an older one sticks to it. */
+  isNew: boolean;
   /** The lower directories that show through, top first; none in a tree that is not an overlay. */
   lowers: readonly string[];
   readonly children: Map<string, Directory>;
@@ -64,6 +66,7 @@ export class LayerTree {
    */
   readonly ownPaths = new Set<string>();
   readonly #ownership: Ownership;
+  #wasAnyRemoved = false;
   /** Directories by the path that an entry gave, links in it resolved. */
   readonly #resolved = new Map<string, Directory>();
 
@@ -72,7 +75,7 @@ export class LayerTree {
     this.#ownership = ownership;
     const path = byteString(target.path.replace(/\/+$/, ''));
     const lowers = this.isOverlay ? target.lowerPaths.map(byteString) : [];
-    this.root = { parent: undefined, path, inTarget: true, lowers, children: new Map() };
+    this.root = { parent: undefined, path, inTarget: true, isNew: false, lowers, children: new Map() };
     if (lowers[0] !== undefined) copyMetadata(lowers[0], path, ownership);
     this.directoryTimes.set(path, lstatSync(fsPath(path), { bigint: true }).mtimeNs);
   }
@@ -157,7 +160,7 @@ export class LayerTree {
     const path = `${parent.path}/${name}`;
     const showsLower = this.isOverlay && !(found.inTarget && isOpaque(path));
     const lowers = showsLower ? lowersOf(parent.lowers, name) : [];
-    const directory: Directory = { parent, path, inTarget: found.inTarget, lowers, children: new Map() };
+    const directory: Directory = { parent, path, inTarget: found.inTarget, isNew: false, lowers, children: new Map() };
     parent.children.set(name, directory);
     if (found.inTarget && !this.directoryTimes.has(path)) this.directoryTimes.set(path, found.stat.mtimeNs);
     return directory;
@@ -202,7 +205,7 @@ export class LayerTree {
 
   #adopt(parent: Directory, name: string, path: string): Directory {
     const lowers = this.isOverlay ? lowersOf(parent.lowers, name) : [];
-    const directory: Directory = { parent, path, inTarget: true, lowers, children: new Map() };
+    const directory: Directory = { parent, path, inTarget: true, isNew: true, lowers, children: new Map() };
     parent.children.set(name, directory);
     return directory;
   }
@@ -222,6 +225,7 @@ export class LayerTree {
     directory.lowers = [];
     directory.children.clear();
     this.#resolved.clear();
+    this.#wasAnyRemoved = true;
     // Where nothing is merged the kernel shows whiteouts as devices.
     this.#removeOthers(directory.path);
   }
@@ -261,6 +265,7 @@ export class LayerTree {
 
   /** Must be called when a directory or a symbolic link at `name` went away or changed. */
   forget(directory: Directory, name: string): void {
+    this.#wasAnyRemoved = true;
     directory.children.delete(name);
     this.#resolved.clear();
   }
@@ -268,7 +273,7 @@ export class LayerTree {
   /** Sets the times of the directories: after everything else, for each change in one alters its time. */
   setDirectoryTimes(): void {
     for (const [path, mtimeNs] of this.directoryTimes) {
-      if (lstat(path)?.isDirectory()) setTime(path, mtimeNs);
+      if (!this.#wasAnyRemoved || lstat(path)?.isDirectory()) setTime(path, mtimeNs);
     }
   }
 }

@@ -163,7 +163,8 @@ export class LayerWriter implements TarSink {
   #setDirectory(directory: Directory, entry: TarEntry): void {
     this.#tree.markOwn(directory);
     setNodeMetadata(directory.path, entry, this.#ownership);
-    dropOtherXattrs(directory.path, entry);
+    if (!directory.isNew) dropOtherXattrs(directory.path, entry);
+    directory.isNew = false;
     this.#tree.directoryTimes.set(directory.path, entry.mtimeNs);
   }
 
