@@ -23,9 +23,6 @@ function load(): { koffi: Koffi; libc: Library } {
   return loaded;
 }
 
-/** A path for a system call: text, or the bytes of a name that is not UTF-8 with a NUL behind them. */
-export type CPath = string | Uint8Array;
-
 /** Declares a libc function, bound at its first call so that importing caisson loads no native code. */
 export function libc<F extends (...args: never[]) => unknown>(prototype: string): F {
   let bound: F | undefined;
@@ -33,6 +30,31 @@ export function libc<F extends (...args: never[]) => unknown>(prototype: string)
     bound ??= load().libc.func(prototype) as F;
     return bound(...args);
   }) as F;
+}
+
+/** As `libc`, but each call runs on a thread of the FFI library's pool. The errno is lost: it belongs to that thread. */
+export function libcAsync<A extends readonly unknown[]>(prototype: string): (...args: A) => Promise<number> {
+  let bound: { async(...args: unknown[]): void } | undefined;
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      bound ??= load().libc.func(prototype) as { async(...args: unknown[]): void };
+      bound.async(...args, (error: unknown, result: number) => (error ? reject(error) : resolve(result)));
+    });
+}
+
+/** A path for a C function. Names on disk need not be UTF-8: a Buffer has the bytes as they are, without an end mark. */
+export type PathBytes = string | Uint8Array;
+
+/** As `PathBytes`; a Buffer may have an end mark already. */
+export type CPath = PathBytes;
+
+export function pathArgument(path: PathBytes): PathBytes {
+  return typeof path === 'string' ? path : Buffer.concat([path, Buffer.of(0)]);
+}
+
+/** A path as it may stand in an error. */
+export function pathText(path: PathBytes): string {
+  return typeof path === 'string' ? path : Buffer.from(path).toString('utf8');
 }
 
 /** True when the C library has the function. */
