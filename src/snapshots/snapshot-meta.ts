@@ -18,9 +18,9 @@ const metaSchema = v.object({
 export interface SnapshotMeta {
   readonly kind: 'active' | 'view';
   readonly parent?: string | undefined;
-  readonly volatile?: boolean | undefined;
-  /** Stands in for the parent. */
+  /** A host directory in the place of a parent. */
   readonly lowerDirectory?: string | undefined;
+  readonly volatile?: boolean | undefined;
   /** The process that a transient snapshot belongs to. */
   readonly owner?: ProcessIdentity | undefined;
 }
