@@ -215,6 +215,7 @@ describe('generated specs under runc', { skip: missing() ?? false }, () => {
     const device = ok(
       'stat -c %t:%T /dev/mine; head -c 0 /dev/mine && echo readable; (echo > /dev/mine) 2>/dev/null || echo no',
       {
+        capAdd: ['SYSLOG'],
         devices: [{ pathOnHost: '/dev/kmsg', pathInContainer: '/dev/mine', permissions: 'r' }],
       },
     );
