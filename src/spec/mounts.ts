@@ -42,7 +42,10 @@ export function buildMounts(input: MountsInput): OciMount[] {
   ];
 }
 
-/** What shared mounts need of the container's root; `undefined` leaves the runtime's default (slave). */
+/**
+ * What shared mounts need of the container's root; `undefined` leaves the runtime's default. The spec's schema lists no
+ * `rslave`, but runc and crun take it, and plain `slave` would leave mounts below `/` shared with the host.
+ */
 export function rootfsPropagation(mounts: readonly UserMount[]): string | undefined {
   const modes = mounts.map((mount) => (mount.type === 'bind' ? mount.propagation : ''));
   if (modes.some((mode) => mode === 'shared' || mode === 'rshared')) return 'shared';

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -50,7 +60,8 @@ describe('the root file system before a start', () => {
     } finally {
       process.umask(before);
     }
-    for (const path of ['srv', 'srv/app', 'srv/app/data']) assert.equal(statSync(join(root, path)).mode & 0o7777, 0o755);
+    for (const path of ['srv', 'srv/app', 'srv/app/data'])
+      assert.equal(statSync(join(root, path)).mode & 0o7777, 0o755);
     prepare('/srv/app/data');
   });
 
