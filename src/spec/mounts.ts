@@ -1,4 +1,5 @@
 import { engineError, quote } from '../errors/index.js';
+import type { Mountpoint } from './bind-sources.js';
 import type { UserMount } from './collect-mounts.js';
 import type { ContainerOptions } from './container-options.js';
 import type { OciMount } from './oci-types.js';
@@ -40,6 +41,19 @@ export function buildMounts(input: MountsInput): OciMount[] {
     ...fileMounts(input).filter((mount) => !taken.has(mount.destination)),
     ...input.userMounts.map((mount) => userMount(mount, input)),
   ];
+}
+
+/** The mountpoints of the container's own files beside those of the caller's mounts, for `prepareRootfs`. */
+export function withFileMountpoints(
+  mountpoints: ReadonlyMap<string, Mountpoint>,
+  files: ContainerFiles | undefined,
+  initPath?: string,
+): ReadonlyMap<string, Mountpoint> {
+  const all = new Map(mountpoints);
+  for (const { destination } of fileMounts({ options: {}, files, initPath })) {
+    if (!all.has(destination)) all.set(destination, { kind: 'file' });
+  }
+  return all;
 }
 
 /**
@@ -85,7 +99,7 @@ function kernelMounts({ options, shmPath }: MountsInput): OciMount[] {
   return mounts;
 }
 
-function fileMounts({ options, files, initPath }: MountsInput): OciMount[] {
+function fileMounts({ options, files, initPath }: Pick<MountsInput, 'options' | 'files' | 'initPath'>): OciMount[] {
   const bindFile = (destination: string, source: string | undefined, readOnly: boolean): OciMount[] =>
     source === undefined
       ? []

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Reason } from '#src/errors/index.js';
+import { EngineError, type Reason } from '#src/errors/index.js';
 import { validateContainerOptions } from '#src/spec/index.js';
 import { throwsReason } from '#support/throws-reason.js';
 
@@ -252,6 +252,43 @@ describe('validateContainerOptions', () => {
   it('does not show the values of the environment', () => {
     const error = throwsReason(() => validateContainerOptions({ image: 'a', env: ['PASSWORD=hunter2\0'] }), 'BAD_ENV');
     assert.doesNotMatch(JSON.stringify(error) + error.message, /hunter2/);
+  });
+
+  it('answers any junk in any field with a typed error or a copy', () => {
+    const deep = JSON.parse('{"__proto__":{"a":1},"constructor":[],"a":{"b":[null]}}');
+    const junk = [
+      null,
+      0,
+      -0,
+      1e308,
+      Number.NaN,
+      '',
+      '\0',
+      '\ud800',
+      'a'.repeat(5000),
+      true,
+      [],
+      [null],
+      [[]],
+      [{}],
+      {},
+      deep,
+      5n,
+    ];
+    junk.push(...([Symbol('x'), () => 1, new Map(), Object.create(null)] as never[]));
+    let refused = 0;
+    for (const field of [...Object.keys(FULL), 'rootfs', 'nothing']) {
+      for (const value of junk) {
+        try {
+          validateContainerOptions({ image: 'a', [field]: value });
+        } catch (error) {
+          assert.ok(EngineError.is(error, 'INVALID_ARGUMENT'), `${field}: ${String(error)}`);
+          refused++;
+        }
+      }
+    }
+    assert.ok(refused > 500, `${refused}`);
+    assert.equal(({} as Record<string, unknown>).a, undefined);
   });
 
   it('ignores fields that are undefined and copies deeply', () => {
