@@ -66,7 +66,7 @@ export class LayerStore {
     await using undo = new Rollback();
     const key = `extract-${request.owner}-${newToken()}`;
     undo.defer(() => this.#snapshotter.remove(key));
-    await this.#snapshotter.prepare(key, request.parent, call);
+    await this.#snapshotter.prepare(key, request.parent, { ...call, transient: true });
     const target = await this.#snapshotter.layerTarget(key);
     const actual = await this.#apply(request, target, call);
     if (actual !== request.diffId) {

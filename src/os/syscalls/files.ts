@@ -50,8 +50,9 @@ export function mknod(path: PathBytes, mode: number, major: number, minor: numbe
     throw syscallError('mknod', errnoName(), { path: pathText(path) });
 }
 
-export function mkfifo(path: string, mode: number): void {
-  if (cMknod(path, S_IFIFO | (mode & 0o7777), 0n) !== 0) throw syscallError('mknod', errnoName(), { path });
+export function mkfifo(path: PathBytes, mode: number): void {
+  if (cMknod(pathArgument(path), S_IFIFO | (mode & 0o7777), 0n) !== 0)
+    throw syscallError('mknod', errnoName(), { path: pathText(path) });
 }
 
 /** Sets access and modification time in nanoseconds since the epoch; a final symbolic link itself is changed. */
