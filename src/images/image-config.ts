@@ -53,10 +53,7 @@ const words = v.pipe(
 );
 /** Go writes a set as an object with empty objects: only the keys matter. */
 const keySet = v.pipe(
-  v.nullish(
-    v.custom<Record<string, unknown>>(isPlainObject, 'not an object'),
-    {},
-  ),
+  v.nullish(v.custom<Record<string, unknown>>(isPlainObject, 'not an object'), {}),
   v.transform((record): readonly string[] => Object.keys(record ?? {})),
   v.check((keys) => keys.every(noNul), 'a NUL byte'),
 );
