@@ -22,6 +22,7 @@ import { ConfiguredRuntimes } from './runtime-source.js';
 import { CompiledFilters } from './seccomp-filters.js';
 import { specFacts } from './spec-facts.js';
 import { ConfiguredSupervisors } from './supervisor-source.js';
+import { verifyFilter } from './verify-filter.js';
 
 /** Joins the parts of an engine: the only place that constructs across folders. */
 export async function openParts(options: EngineOptions & CallOptions): Promise<EngineParts> {
@@ -65,6 +66,11 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     cgroupParent: config.cgroupParent,
     cgroupMountPoints: cgroups.mountPoints,
   });
+  const filters = new CompiledFilters({
+    dir: `${layout.dir('cache')}/seccomp`,
+    scratchDir: layout.runPath('runtime', 'scratch'),
+    verify: (runtime, filter) => verifyFilter({ session, config }, runtime, filter),
+  });
   const supervisors = new ConfiguredSupervisors(config.supervisor);
   const deps: ContainerDeps = {
     layout,
@@ -77,7 +83,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     images,
     runtimes: new ConfiguredRuntimes({ config, runDir: layout.run, cgroupMode: cgroups.mode }),
     supervisors,
-    seccompFilters: new CompiledFilters(layout.dir('cache')),
+    seccompFilters: filters,
     users: new UserCache(),
     names,
     repository,
@@ -118,6 +124,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
         },
       });
     },
+    closeFilters: () => filters.close(),
     closeJournal: () => journal.close(),
   };
 }

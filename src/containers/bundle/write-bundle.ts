@@ -21,6 +21,7 @@ import type { ContainerDeps } from '../deps.js';
 import { writeEtcFiles } from './etc-files.js';
 import { findInit } from './find-init.js';
 import { resolveNamespaces } from './namespace-paths.js';
+import { FILTER_ANNOTATION } from './seccomp-filters.js';
 import { withDefaults } from './with-defaults.js';
 
 export interface BundleRequest {
@@ -73,10 +74,8 @@ export async function writeBundle(
 
 /** crun takes a compiled filter through an annotation: compiling the profile is half of its start. */
 function specText(deps: Pick<ContainerDeps, 'seccompFilters'>, spec: OciSpec, runtime: OciRuntime): string {
-  const seccomp = spec.linux.seccomp;
-  if (seccomp === undefined || runtime.binary.flavor !== 'crun') return stringifySpec(spec);
-  const filter = deps.seccompFilters.find(runtime.binary, seccomp);
+  const { seccomp, ...linux } = spec.linux;
+  const filter = seccomp && deps.seccompFilters.find(runtime, seccomp);
   if (filter === undefined) return stringifySpec(spec);
-  const { seccomp: _, ...linux } = spec.linux;
-  return stringifySpec({ ...spec, linux, annotations: { ...spec.annotations, 'run.oci.seccomp_bpf_data': filter } });
+  return stringifySpec({ ...spec, linux, annotations: { ...spec.annotations, [FILTER_ANNOTATION]: filter } });
 }
