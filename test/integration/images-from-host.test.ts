@@ -16,15 +16,16 @@ describe('images from host executables', { skip }, () => {
   });
   after(() => lab[Symbol.asyncDispose]());
 
-  /** Runs a command with the image as its root directory. */
+  /** Runs a command with the image as its root directory, with the /proc that loaders ask where a program is. */
   const inImage = (reference: string, ...command: string[]) =>
-    lab.withRoot(reference, (root) =>
-      execFileSync('chroot', [root, ...command], {
+    lab.withRoot(reference, (root) => {
+      const script = 'mount -t proc proc "$1/proc" && exec chroot "$@"';
+      return execFileSync('unshare', ['-m', 'sh', '-c', script, 'sh', root, ...command], {
         encoding: 'utf8',
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
         stdio: ['ignore', 'pipe', 'pipe'],
-      }),
-    );
+      });
+    });
 
   it('runs what it copied: dynamic, static, script, link', async () => {
     const script = lab.path('say.sh');
@@ -133,6 +134,64 @@ describe('images from host executables', { skip }, () => {
     assert.match(
       tree[`${realpathSync(dirname(libc as string)).slice(1)}/libq.so.6`] as string,
       /^symlink \/opt\/lib\/libq\.so\.6/,
+    );
+  });
+
+  it('follows RPATH, RUNPATH and $ORIGIN, inherited and nested', {
+    skip: hasTool('gcc') ? false : 'needs gcc',
+  }, async () => {
+    const dir = lab.path('linked');
+    for (const name of ['bin', 'lib/inner', 'conf']) mkdirSync(join(dir, name), { recursive: true });
+    writeFileSync(join(dir, 'deep.c'), 'int deep(void) { return 7; }');
+    writeFileSync(join(dir, 'mid.c'), 'int deep(void); int mid(void) { return deep() * 6; }');
+    writeFileSync(
+      join(dir, 'main.c'),
+      '#include <stdio.h>\nint mid(void); int main(void) { printf("%d\\n", mid()); return 0; }',
+    );
+    const cc = (...args: string[]) => run('gcc', '-O1', ...args);
+    const at = (name: string) => join(dir, name);
+    for (const tags of ['--disable-new-dtags', '--enable-new-dtags']) {
+      cc('-shared', '-fPIC', '-o', at('lib/inner/libdeep.so'), at('deep.c'));
+      cc(
+        '-shared',
+        '-fPIC',
+        '-o',
+        at('lib/libmid.so'),
+        at('mid.c'),
+        `-L${at('lib/inner')}`,
+        '-ldeep',
+        `-Wl,${tags},-rpath,$ORIGIN/inner`,
+      );
+      cc(
+        '-o',
+        at('bin/main'),
+        at('main.c'),
+        `-L${at('lib')}`,
+        '-lmid',
+        `-Wl,${tags},-rpath,$ORIGIN/../lib`,
+        `-Wl,-rpath-link,${at('lib/inner')}`,
+      );
+      await lab.store.fromHost({ executables: [at('bin/main')], reference: 'linked' });
+      assert.equal(await inImage('linked', at('bin/main')), '42\n', tags);
+    }
+    // An RPATH reaches what a library needs, a RUNPATH does not.
+    cc('-shared', '-fPIC', '-o', at('lib/libmid.so'), at('mid.c'), `-L${at('lib/inner')}`, '-ldeep');
+    const link = (tags: string) =>
+      cc(
+        '-o',
+        at('bin/main'),
+        at('main.c'),
+        `-L${at('lib')}`,
+        '-lmid',
+        `-Wl,${tags},-rpath,${at('lib')}:${at('lib/inner')}`,
+      );
+    link('--disable-new-dtags');
+    await lab.store.fromHost({ executables: [at('bin/main')], reference: 'linked' });
+    assert.equal(await inImage('linked', at('bin/main')), '42\n');
+    link('--enable-new-dtags');
+    await assert.rejects(
+      lab.store.fromHost({ executables: [at('bin/main')] }),
+      (error) => EngineError.is(error, 'NOT_FOUND', 'LIBRARY_NOT_FOUND') && error.details['library'] === 'libdeep.so',
     );
   });
 

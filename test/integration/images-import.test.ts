@@ -199,4 +199,41 @@ describe('images from other tools', { skip }, () => {
     assert.deepEqual(stored.env, ['A=1']);
     assert.deepEqual([...stored.labels], [['__proto__', 'x']]);
   });
+
+  it('reads what buildah commits', { skip: hasTool('buildah') ? false : 'needs buildah' }, async () => {
+    const buildah = (...args: string[]) =>
+      run(
+        'buildah',
+        '--storage-driver',
+        'vfs',
+        '--root',
+        lab.path('storage'),
+        '--runroot',
+        lab.path('runroot'),
+        ...args,
+      ).trim();
+    const root = lab.path('for-buildah');
+    mkdirSync(root);
+    makeTree(root);
+    for (const [format, target] of [
+      ['oci', `oci:${lab.path('built')}:b`],
+      ['docker', `dir:${lab.path('built-docker')}`],
+    ] as const) {
+      const container = buildah('from', 'scratch');
+      buildah('copy', container, root, '/');
+      buildah('config', '--cmd', '/bin/tool', '--env', 'B=2', '--label', 'l=1', '--healthcheck', 'CMD true', container);
+      buildah('commit', '--format', format, container, target);
+      buildah('rm', container);
+    }
+    await lab.store.import(lab.path('built'), { reference: 'built:oci' });
+    // buildah's layer says nothing of the root directory, so its time is anyone's.
+    const withoutRoot = ({ '.': _, ...tree }: Record<string, string>) => tree;
+    assert.deepEqual(withoutRoot(await lab.tree('built:oci')), withoutRoot(lab.umociTree(lab.path('built'), 'b')));
+    await lab.store.import(lab.path('built-docker'), { reference: 'built:docker' });
+    const { config } = await lab.store.resolve('built:docker');
+    assert.ok(config.env.includes('B=2'));
+    assert.equal(config.labels.get('l'), '1');
+    assert.deepEqual(config.healthcheck?.Test, ['CMD', 'true']);
+    assert.deepEqual(Object.keys(await lab.tree('built:docker')), Object.keys(await lab.tree('built:oci')));
+  });
 });
