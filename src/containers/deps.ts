@@ -5,15 +5,15 @@ import type { CgroupLayout } from '../os/index.js';
 import type { OciRuntime } from '../runtime/oci-runtime.js';
 import type { Supervisor } from '../runtime/supervisor.js';
 import type { Snapshotter } from '../snapshots/snapshotter.js';
-import type { SpecHostFacts } from '../spec/index.js';
+import type { HostFacts as SpecHostFacts } from '../spec/index.js';
 import type { IntentStore, Layout, NameIndex } from '../state/index.js';
 import type { CallOptions } from '../util/signals.js';
+import type { SeccompFilters } from './bundle/seccomp-filters.js';
+import type { UserCache } from './bundle/user-cache.js';
 import type { ExitWatcher } from './durable/exit-watcher.js';
 import type { ContainerRepository } from './durable/repository.js';
 import type { LiveSet } from './ephemeral/live-set.js';
 import type { Session } from './ephemeral/session.js';
-import type { UserCache } from './bundle/user-cache.js';
-import type { SeccompFilters } from './bundle/seccomp-filters.js';
 
 /** Finds a runtime by its configured name, probed at first use. */
 export interface RuntimeSource {

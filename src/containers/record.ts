@@ -46,8 +46,16 @@ export interface ContainerRecord {
   readonly error?: RecordedError;
 }
 
-export function storeImage(image: { id: string; chainId: string | undefined; config: ImageRunConfig }, reference: string): StoredImage {
-  return { id: image.id, reference, chainId: image.chainId, config: { ...image.config, labels: [...image.config.labels] } };
+export function storeImage(
+  image: { id: string; chainId: string | undefined; config: ImageRunConfig },
+  reference: string,
+): StoredImage {
+  return {
+    id: image.id,
+    reference,
+    chainId: image.chainId,
+    config: { ...image.config, labels: [...image.config.labels] },
+  };
 }
 
 export function loadImageConfig(stored: StoredImage): ImageRunConfig {

@@ -31,9 +31,13 @@ export function mayDo(verb: GuardedVerb, status: ContainerStatus): boolean {
 export function assertMay(verb: GuardedVerb, subject: Subject): void {
   if (mayDo(verb, subject.status)) return;
   const reason = verb === 'kill' || verb === 'exec' ? 'CONTAINER_NOT_RUNNING' : 'CONTAINER_BAD_STATUS';
-  throw engineError(reason, `container ${shortId(subject.id)} is ${subject.status}; ${verb} needs it ${ALLOWED[verb].join(' or ')}`, {
-    details: { id: subject.id, status: subject.status, verb },
-  });
+  throw engineError(
+    reason,
+    `container ${shortId(subject.id)} is ${subject.status}; ${verb} needs it ${ALLOWED[verb].join(' or ')}`,
+    {
+      details: { id: subject.id, status: subject.status, verb },
+    },
+  );
 }
 
 /** True while there are processes in the container. */

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { escapeOverlayPath, type Mount } from '../os/index.js';
 import { createLog, type Log } from '../util/log.js';
-import { writeAttributes } from './inode-attributes.js';
+import { readAttributes, writeAttributes } from './inode-attributes.js';
 import { type LayerChain, LayerChains } from './layer-chains.js';
 import type { SnapshotMeta } from './snapshot-meta.js';
 import { type SnapshotPaths, SnapshotStore } from './snapshot-store.js';
@@ -39,6 +39,12 @@ export class OverlaySnapshotter extends StoredSnapshotter {
  */
 const FIXED_OPTIONS = ['index=off', 'metacopy=off', 'redirect_dir=off'];
 
+type Lowers = Pick<LayerChain, 'lowerDir' | 'lowerPaths' | 'root'>;
+
+function hostChain(directory: string): Lowers {
+  return { lowerDir: escapeOverlayPath(directory), lowerPaths: [directory], root: readAttributes(directory) };
+}
+
 class OverlayScheme implements TreeScheme {
   readonly name = 'overlay';
   readonly #chains: LayerChains;
@@ -66,7 +72,7 @@ class OverlayScheme implements TreeScheme {
     return this.#mountsOn(this.#chainOf(meta), paths, meta);
   }
 
-  #mountsOn(chain: LayerChain | undefined, paths: SnapshotPaths, meta: SnapshotMeta): Mount[] {
+  #mountsOn(chain: Lowers | undefined, paths: SnapshotPaths, meta: SnapshotMeta): Mount[] {
     if (chain === undefined) return [{ type: 'bind', source: paths.fs, options: ['rbind', 'rw'] }];
     const options: string[] = [];
     if (meta.kind === 'view') {
@@ -100,7 +106,8 @@ class OverlayScheme implements TreeScheme {
     this.#chains.sweepLinks();
   }
 
-  #chainOf(meta: SnapshotMeta): LayerChain | undefined {
-    return meta.parent === undefined ? undefined : this.#chains.get(meta.parent);
+  #chainOf(meta: SnapshotMeta): Lowers | undefined {
+    if (meta.parent !== undefined) return this.#chains.get(meta.parent);
+    return meta.lowerDirectory === undefined ? undefined : hostChain(meta.lowerDirectory);
   }
 }

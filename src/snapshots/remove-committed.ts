@@ -1,13 +1,11 @@
 import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
 import { engineError, quote } from '../errors/index.js';
 import { errnoOf } from '../os/syscalls/index.js';
-import { newToken } from '../util/ids.js';
 import type { CallOptions } from '../util/signals.js';
 import { fsError } from './fs-error.js';
 import { encodeKey } from './names.js';
 import { readMeta } from './snapshot-meta.js';
 import { listKeys, pathsIn, type SnapshotStore } from './snapshot-store.js';
-import { formatOwner } from './step-owner.js';
 import { TimeSlices } from './time-slices.js';
 
 /**
@@ -19,7 +17,7 @@ import { TimeSlices } from './time-slices.js';
 export async function removeCommitted(store: SnapshotStore, name: string, call: CallOptions): Promise<boolean> {
   if (!store.hasCommitted(name)) return false;
   await assertNoChildren(store, name, call);
-  const hiding = `${store.removing}/${formatOwner(store.self)}.${newToken()}`;
+  const hiding = `${store.removing}/${store.newStep()}`;
   const hidden = `${hiding}/${encodeKey(name)}`;
   try {
     mkdirSync(hiding, { mode: 0o700 });
@@ -45,7 +43,7 @@ export async function settleHidden(
   call: CallOptions,
 ): Promise<void> {
   const hidden = `${hiding}/${encodeKey(name)}`;
-  const piece = `${store.trash}/${newToken()}`;
+  const piece = store.newPiece();
   try {
     await assertNoChildren(store, name, call);
   } catch (error) {

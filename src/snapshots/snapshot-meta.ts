@@ -10,6 +10,7 @@ const metaSchema = v.object({
   kind: v.picklist(['active', 'view']),
   parent: v.optional(key),
   volatile: v.optional(v.boolean()),
+  lowerDirectory: v.optional(v.pipe(v.string(), v.startsWith('/'))),
   owner: v.optional(v.object({ pid: v.number(), startTime: v.string(), bootId: v.string() })),
 });
 
@@ -17,6 +18,8 @@ const metaSchema = v.object({
 export interface SnapshotMeta {
   readonly kind: 'active' | 'view';
   readonly parent?: string | undefined;
+  /** A host directory in the place of a parent. */
+  readonly lowerDirectory?: string | undefined;
   readonly volatile?: boolean | undefined;
   /** The process that a transient snapshot belongs to. */
   readonly owner?: ProcessIdentity | undefined;

@@ -37,6 +37,9 @@ export class SnapshotStore {
   readonly removing: string;
   readonly #active: string;
   readonly #committed: string;
+  // Random names cost more than the renames they are for: one random part and a number serve as well.
+  readonly #token = newToken();
+  #uses = 0;
   #self: ProcessIdentity | undefined;
 
   constructor(dir: string) {
@@ -62,6 +65,20 @@ export class SnapshotStore {
   get self(): ProcessIdentity {
     this.#self ??= identifyProcess(process.pid) as ProcessIdentity;
     return this.#self;
+  }
+
+  /** A name under `staging` or `removing` that tells whose step it is. */
+  newStep(): string {
+    return `${formatOwner(this.self)}.${this.#newName()}`;
+  }
+
+  /** A path in the trash that nothing has. */
+  newPiece(): string {
+    return `${this.trash}/${this.#newName()}`;
+  }
+
+  #newName(): string {
+    return `${this.#token}-${(this.#uses++).toString(36)}`;
   }
 
   hasCommitted(name: string): boolean {
@@ -96,7 +113,7 @@ export class SnapshotStore {
     fill: (staged: SnapshotPaths, final: SnapshotPaths) => Promise<void> | undefined,
     call: CallOptions,
   ): Promise<void> {
-    const staged = pathsIn(`${this.staging}/${formatOwner(this.self)}.${newToken()}`);
+    const staged = pathsIn(`${this.staging}/${this.newStep()}`);
     try {
       mkdirSync(staged.directory, { mode: 0o700 });
       const filled = fill(staged, this.active(key));
@@ -145,7 +162,7 @@ export class SnapshotStore {
 
   /** Removes an active snapshot; false when there is none. */
   async removeActive(key: string, call: CallOptions): Promise<boolean> {
-    const piece = `${this.trash}/${newToken()}`;
+    const piece = this.newPiece();
     try {
       renameSync(this.active(key).directory, piece);
     } catch (error) {

@@ -5,7 +5,12 @@ export class UserCache {
   #known = new Map<string, ResolvedUser>();
 
   /** `imageId` undefined: the tree may change between containers, so nothing is kept. */
-  resolve(rootfs: string, imageId: string | undefined, user: string, groups: readonly (string | number)[]): ResolvedUser {
+  resolve(
+    rootfs: string,
+    imageId: string | undefined,
+    user: string,
+    groups: readonly (string | number)[],
+  ): ResolvedUser {
     const key = imageId === undefined ? undefined : JSON.stringify([imageId, user, groups]);
     const known = key === undefined ? undefined : this.#known.get(key);
     if (known !== undefined) return known;

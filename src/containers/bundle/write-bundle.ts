@@ -1,15 +1,27 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { ImageRunConfig } from '../../images/types.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
-import { checkRootfs, generateSpec, prepareRootfs, resolveDevices, stringifySpec } from '../../spec/index.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
+import {
+  checkRootfs,
+  collectMounts,
+  generateSpec,
+  listHostDevices,
+  prepareRootfs,
+  resolveBindSources,
+  resolveDevices,
+  stringifySpec,
+  withFileMountpoints,
+} from '../../spec/index.js';
 import type { OciSpec } from '../../spec/oci-types.js';
 import { shortId } from '../../util/ids.js';
 import type { CallOptions } from '../../util/signals.js';
 import { containerCgroup } from '../cgroup-path.js';
 import type { ContainerDeps } from '../deps.js';
 import { writeEtcFiles } from './etc-files.js';
+import { findInit } from './find-init.js';
 import { resolveNamespaces } from './namespace-paths.js';
+import { withDefaults } from './with-defaults.js';
 
 export interface BundleRequest {
   readonly id: string;
@@ -24,16 +36,19 @@ export interface BundleRequest {
 type BundleDeps = Pick<ContainerDeps, 'config' | 'hostFacts' | 'users' | 'seccompFilters' | 'repository'>;
 
 /** Writes config.json and the files it names; makes the mount points and the working directory in the mounted root. */
-export async function writeBundle(deps: BundleDeps, request: BundleRequest, call: CallOptions): Promise<{ spec: OciSpec }> {
-  const { id, dir, options, image } = request;
+export async function writeBundle(
+  deps: BundleDeps,
+  request: BundleRequest,
+  call: CallOptions,
+): Promise<{ spec: OciSpec }> {
+  const { id, dir, image } = request;
+  const options = withDefaults(request.options, deps.config);
   const rootfs = `${dir}/rootfs`;
   checkRootfs(rootfs);
   const user = deps.users.resolve(rootfs, request.imageId, options.user ?? image?.user ?? '', options.groups ?? []);
-  const hostname = options.hostname ?? shortId(id);
-  const namespacePaths = await resolveNamespaces(deps, options, call);
-  for (const mount of options.mounts ?? []) {
-    if (mount.type === 'bind' && mount.createSource) mkdirSync(mount.source, { recursive: true, mode: 0o755 });
-  }
+  const { mounts, mountpoints } = resolveBindSources(collectMounts(options));
+  const initPath = options.init ? (deps.config.initPath ?? findInit()) : undefined;
+  const files = writeEtcFiles(dir, options.hostname ?? shortId(id), options);
   const spec = generateSpec({
     id,
     options,
@@ -42,17 +57,16 @@ export async function writeBundle(deps: BundleDeps, request: BundleRequest, call
     rootfsPath: rootfs,
     cgroupsPath: containerCgroup(deps.config.cgroupParent, id),
     hostFacts: deps.hostFacts,
-    files: writeEtcFiles(dir, hostname, options),
-    namespacePaths,
-    devices: resolveDevices(options),
-    defaults: {
-      shmSizeBytes: deps.config.defaultShmSizeBytes,
-      ulimits: deps.config.defaultUlimits,
-      seccomp: deps.config.defaultSeccomp,
-      initPath: deps.config.initPath,
-    },
+    mounts,
+    files,
+    namespacePaths: await resolveNamespaces(deps, options, call),
+    devices: [...(options.privileged ? listHostDevices() : []), ...resolveDevices(options.devices)],
+    ...(initPath !== undefined && { initPath }),
   });
-  prepareRootfs(rootfs, { spec, user });
+  prepareRootfs(rootfs, {
+    workingDir: spec.process.cwd,
+    mountpoints: withFileMountpoints(mountpoints, files, initPath),
+  });
   writeFileSync(`${dir}/config.json`, specText(deps, spec, request.runtime), { mode: 0o600 });
   return { spec };
 }
@@ -61,7 +75,7 @@ export async function writeBundle(deps: BundleDeps, request: BundleRequest, call
 function specText(deps: Pick<ContainerDeps, 'seccompFilters'>, spec: OciSpec, runtime: OciRuntime): string {
   const seccomp = spec.linux.seccomp;
   if (seccomp === undefined || runtime.binary.flavor !== 'crun') return stringifySpec(spec);
-  const filter = deps.seccompFilters.find(runtime.binary.name, JSON.stringify(seccomp));
+  const filter = deps.seccompFilters.find(runtime.binary, seccomp);
   if (filter === undefined) return stringifySpec(spec);
   const { seccomp: _, ...linux } = spec.linux;
   return stringifySpec({ ...spec, linux, annotations: { ...spec.annotations, 'run.oci.seccomp_bpf_data': filter } });

@@ -20,7 +20,12 @@ export async function cleanUpRun(
   const { id } = record;
   const runDir = deps.layout.runPath('containers', id);
   if (!existsSync(runDir)) return;
-  const task = record.task ?? { id, bundle: runDir, runDir: `${runDir}/supervisor`, exitDir: `${deps.repository.directory(id)}/exit` };
+  const task = record.task ?? {
+    id,
+    bundle: runDir,
+    runDir: `${runDir}/supervisor`,
+    exitDir: `${deps.repository.directory(id)}/exit`,
+  };
   await deps.supervisors.get(record.supervisor).delete(task, runtime, call);
   await emptyCgroup(deps.cgroups, containerCgroup(deps.config.cgroupParent, id));
   unmount(`${runDir}/rootfs`, { lazy: true });

@@ -25,7 +25,9 @@ export function signalNumber(signal: string | number): number {
   const numbers: Readonly<Record<string, number>> = constants.signals;
   const number = /^\d+$/.test(text) ? Number(text) : (numbers[text] ?? numbers[`SIG${text}`] ?? realTimeSignal(text));
   if (number === undefined || number < 1 || number > 64) {
-    throw engineError('BAD_SIGNAL', `signal ${quote(signal)} does not exist`, { details: { field: 'signal', value: signal } });
+    throw engineError('BAD_SIGNAL', `signal ${quote(signal)} does not exist`, {
+      details: { field: 'signal', value: signal },
+    });
   }
   return number;
 }

@@ -3,7 +3,7 @@ import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import { isLive } from '../status.js';
 import { cleanUpRun } from './clean-up-run.js';
-import { removeLocked } from './remove.js';
+import { removeLocked } from './remove-locked.js';
 import type { LockedContainer } from './repository.js';
 import { settleLocked } from './settle.js';
 
@@ -11,7 +11,11 @@ import { settleLocked } from './settle.js';
  * Finishes or undoes what a dead process left of a container. We hold its lock, which every verb holds while it
  * works: so a status of "working on it" means that the worker is dead.
  */
-export async function repairLocked(deps: ContainerDeps, locked: LockedContainer, call: CallOptions = {}): Promise<void> {
+export async function repairLocked(
+  deps: ContainerDeps,
+  locked: LockedContainer,
+  call: CallOptions = {},
+): Promise<void> {
   const { current } = locked;
   if (current.status === 'starting') {
     await repairStart(deps, locked, call);

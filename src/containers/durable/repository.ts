@@ -1,7 +1,14 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import { isAlive } from '../../os/index.js';
-import { FileLock, type IntentStore, type NameIndex, type RecordProblem, type RecordStore, resolveIdPrefix } from '../../state/index.js';
+import {
+  FileLock,
+  type IntentStore,
+  type NameIndex,
+  type RecordProblem,
+  type RecordStore,
+  resolveIdPrefix,
+} from '../../state/index.js';
 import { isFullId } from '../../util/ids.js';
 import { KeyedMutex } from '../../util/keyed-mutex.js';
 import type { CallOptions } from '../../util/signals.js';
@@ -44,18 +51,23 @@ export class ContainerRepository {
 
   /** Full id of a durable container by id, name or unique prefix. Throws CONTAINER_NOT_FOUND, AMBIGUOUS_ID. */
   resolve(reference: string): string {
-    const id = this.#find(reference);
+    const id = this.findId(reference);
     if (id === undefined) {
-      throw engineError('CONTAINER_NOT_FOUND', `container ${quote(reference)} does not exist`, { details: { container: reference } });
+      throw engineError('CONTAINER_NOT_FOUND', `container ${quote(reference)} does not exist`, {
+        details: { container: reference },
+      });
     }
     return id;
   }
 
-  #find(reference: string): string | undefined {
+  /** Like `resolve`, but `undefined` for one that does not exist. */
+  findId(reference: string): string | undefined {
     if (isFullId(reference)) return this.find(reference) === undefined ? undefined : reference;
     const named = this.#deps.names.find(reference);
     if (named !== undefined && this.find(named) !== undefined) return named;
-    return /^[a-f0-9]{1,64}$/.test(reference) ? resolveIdPrefix(this.#deps.store.ids(), reference, 'container') : undefined;
+    return /^[a-f0-9]{1,64}$/.test(reference)
+      ? resolveIdPrefix(this.#deps.store.ids(), reference, 'container')
+      : undefined;
   }
 
   find(id: string): ContainerRecord | undefined {
@@ -142,6 +154,13 @@ export class ContainerRepository {
       },
       call,
     );
+  }
+
+  /** False while a living process works on the container. */
+  isUnlocked(id: string): boolean {
+    const lock = FileLock.tryAcquire(`${this.#deps.locksDir}/${id}`);
+    lock?.release();
+    return lock !== undefined;
   }
 
   /** Keeps an exit for waiters in other processes after the container is removed. */

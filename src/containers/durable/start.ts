@@ -9,9 +9,9 @@ import { withExitCode } from '../exit-codes.js';
 import { loadImageConfig, type RecordedError } from '../record.js';
 import { assertMay } from '../status.js';
 import { cleanUpRun } from './clean-up-run.js';
-import { containerAttributes } from './create.js';
-import type { LockedContainer } from './repository.js';
+import { containerAttributes } from './event-attributes.js';
 import { repairLocked } from './repair.js';
+import type { LockedContainer } from './repository.js';
 
 /** Starts a created or exited container; a running one is left alone. */
 export async function startContainer(deps: ContainerDeps, id: string, call: CallOptions = {}): Promise<void> {
@@ -40,7 +40,11 @@ async function startLocked(deps: ContainerDeps, locked: LockedContainer, call: C
     mkdirSync(`${runDir}/supervisor`, { mode: 0o700 });
     mountAll(await deps.snapshotter.mounts(id), `${runDir}/rootfs`);
     const image = record.image && loadImageConfig(record.image);
-    const { spec } = await writeBundle(deps, { id, dir: runDir, options, image, imageId: record.image?.id, runtime }, call);
+    const { spec } = await writeBundle(
+      deps,
+      { id, dir: runDir, options, image, imageId: record.image?.id, runtime },
+      call,
+    );
     const task = await supervisor.create(
       {
         id,
@@ -66,7 +70,11 @@ async function startLocked(deps: ContainerDeps, locked: LockedContainer, call: C
   } catch (cause) {
     await undo.run();
     const error = withExitCode(cause as Error);
-    locked.save({ status: record.status === 'starting' ? 'created' : record.status, task: undefined, error: recordError(error) });
+    locked.save({
+      status: record.status === 'starting' ? 'created' : record.status,
+      task: undefined,
+      error: recordError(error),
+    });
     throw error;
   }
 }
@@ -75,4 +83,3 @@ export function recordError(error: unknown): RecordedError {
   if (EngineError.is(error)) return { code: error.code, reason: error.reason, message: error.message };
   return { code: 'INTERNAL', reason: 'BUG', message: error instanceof Error ? error.message : String(error) };
 }
-

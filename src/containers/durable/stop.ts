@@ -23,7 +23,13 @@ export async function stopContainer(deps: ContainerDeps, id: string, options: St
   await ended(deps, id, 'SIGKILL', undefined, options);
 }
 
-async function ended(deps: ContainerDeps, id: string, signal: string | number, withinMs: number | undefined, call: CallOptions): Promise<boolean> {
+async function ended(
+  deps: ContainerDeps,
+  id: string,
+  signal: string | number,
+  withinMs: number | undefined,
+  call: CallOptions,
+): Promise<boolean> {
   const limit = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
   const signals = [limit, call.signal].filter((one) => one !== undefined);
   try {

@@ -20,17 +20,21 @@ export interface ContainerExit {
  */
 export async function waitContainer(deps: ContainerDeps, id: string, call: CallOptions = {}): Promise<ContainerExit> {
   // The host waits: its event loop must not end meanwhile, although nothing else may keep it.
+  // allow timer: cleared in finally
   const keepAlive = setInterval(() => {}, 0x7fffffff);
   try {
     const first = deps.repository.find(id);
-    const run = first === undefined ? 1 : first.status === 'created' || first.status === 'starting' ? first.runs + 1 : first.runs;
+    const run =
+      first === undefined ? 1 : first.status === 'created' || first.status === 'starting' ? first.runs + 1 : first.runs;
     for (;;) {
       throwIfAborted(call.signal);
       const record = deps.repository.find(id);
       const last = record === undefined ? deps.repository.findTombstone(id) : record.lastExit;
       if (last !== undefined && last.run >= run) return toExit(last);
       if (record === undefined) {
-        throw engineError('CONTAINER_NOT_FOUND', `container ${quote(id)} does not exist`, { details: { container: id } });
+        throw engineError('CONTAINER_NOT_FOUND', `container ${quote(id)} does not exist`, {
+          details: { container: id },
+        });
       }
       if (isLive(record.status) && record.task !== undefined) {
         await deps.supervisors.get(record.supervisor).wait(record.task, call);

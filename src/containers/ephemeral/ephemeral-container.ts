@@ -42,10 +42,14 @@ export class EphemeralContainer implements AsyncDisposable {
     const { signal, ...rest } = options;
     const call: CallOptions = signal === undefined ? {} : { signal };
     const checked = validateContainerOptions(rest);
-    const launch = await launchEphemeral(deps, { options: checked, stdin: checked.openStdin ?? false, pidFile: true }, call);
+    const launch = await launchEphemeral(
+      deps,
+      { options: checked, stdin: checked.openStdin ?? false, pidFile: true },
+      call,
+    );
     const container = new EphemeralContainer(deps, launch);
-    container.#keepLog();
     try {
+      container.#keepLog();
       const state = await waitForPidFile(launch.dir, launch.process.exit, signal);
       // A start error rejects `exit`; a process that has ended by itself leaves a container that has exited.
       if (state === 'ended') await launch.process.exit;
@@ -87,7 +91,11 @@ export class EphemeralContainer implements AsyncDisposable {
   /** Runs a command in the container and collects its output. A non-zero exit code is a result, not an error, unless `check`. */
   async exec(command: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<ProcessResult> {
     const session = this.#exec(command, { ...options, stdin: options.input !== undefined });
-    return collectProcess(session.process, { maxOutputBytes: this.#deps.config.maxCollectedOutputBytes, ...options }, session.destroy);
+    return collectProcess(
+      session.process,
+      { maxOutputBytes: this.#deps.config.maxCollectedOutputBytes, ...options },
+      session.destroy,
+    );
   }
 
   /** Runs a command in the container and gives its streams. */
@@ -142,7 +150,13 @@ export class EphemeralContainer implements AsyncDisposable {
   #exec(command: readonly string[], options: SpawnOptions) {
     this.#assertRunning('exec');
     const { dir, id, runtime, spec } = this.#launch;
-    const session = startExec(this.#deps, { id, runtime, process: spec.process, rootfs: `${dir}/rootfs` }, command, options, options);
+    const session = startExec(
+      this.#deps,
+      { id, runtime, process: spec.process, rootfs: `${dir}/rootfs` },
+      command,
+      options,
+      options,
+    );
     this.#deps.live.add(session);
     return session;
   }
@@ -158,8 +172,8 @@ export class EphemeralContainer implements AsyncDisposable {
   #keepLog(): void {
     const { dir, process: own } = this.#launch;
     const log = new CriLogWriter(`${dir}/ctr.log`);
-    own.stdout.on('data', (chunk: Buffer) => log.write('stdout', chunk));
-    own.stderr.on('data', (chunk: Buffer) => log.write('stderr', chunk));
+    own.stdout.on('data', (chunk: Buffer) => log.append('stdout', chunk));
+    own.stderr.on('data', (chunk: Buffer) => log.append('stderr', chunk));
     const close = (): void => log.close();
     own.exit.then(close, close);
   }

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { exitStatus, identifyProcess, mountAll, type ProcessIdentity, unmount } from '../../os/index.js';
 import type { Child } from '../../os/index.js';
+import { exitStatus, identifyProcess, mountAll, type ProcessIdentity, unmount } from '../../os/index.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
 import type { OciSpec } from '../../spec/oci-types.js';
@@ -43,7 +43,11 @@ let ownIdentity: ProcessIdentity | undefined;
  * Starts a throwaway container in the foreground of a runtime process that is our child and joins the sweeper's
  * process group. Everything it makes is listed in its session directory before it is made.
  */
-export async function launchEphemeral(deps: ContainerDeps, request: LaunchRequest, call: CallOptions = {}): Promise<EphemeralLaunch> {
+export async function launchEphemeral(
+  deps: ContainerDeps,
+  request: LaunchRequest,
+  call: CallOptions = {},
+): Promise<EphemeralLaunch> {
   throwIfAborted(call.signal);
   const { options } = request;
   const id = newId();
@@ -55,18 +59,26 @@ export async function launchEphemeral(deps: ContainerDeps, request: LaunchReques
       deps.names.claim(options.name, id, (holder) => deps.repository.isKnown(holder));
       undo.defer(() => deps.names.release(options.name as string, id));
     }
-    const dir = deps.session.makeContainerDir(id, deps.snapshotter.ownPaths?.(id) ?? []);
+    const dir = deps.session.makeContainerDir(id, deps.snapshotter.ownPaths(id));
     undo.defer(() => rmSync(dir, { recursive: true, force: true }));
     const parent = rootParent(options, image);
     const mounts = await deps.snapshotter.prepare(id, parent.snapshot, { ...call, ...parent.options, volatile: true });
     undo.defer(() => deps.snapshotter.remove(id));
     mountRoot(dir, mounts);
     undo.defer(() => unmount(`${dir}/rootfs`, { lazy: true }));
-    const { spec } = await writeBundle(deps, { id, dir, options, image: image?.config, imageId: image?.id, runtime }, call);
+    const { spec } = await writeBundle(
+      deps,
+      { id, dir, options, image: image?.config, imageId: image?.id, runtime },
+      call,
+    );
     const record = ephemeralRecord(deps, id, options, image?.id, spec);
     writeFileSync(`${dir}/record.json`, JSON.stringify(record), { mode: 0o600 });
     throwIfAborted(call.signal);
-    const stdio = openStdio({ tty: options.tty ?? false, stdin: request.stdin, ...(options.consoleSize && { consoleSize: options.consoleSize }) });
+    const stdio = openStdio({
+      tty: options.tty ?? false,
+      stdin: request.stdin,
+      ...(options.consoleSize && { consoleSize: options.consoleSize }),
+    });
     undo.defer(() => stdio.abandon());
     const child = runtime.run({
       id,
@@ -76,14 +88,20 @@ export async function launchEphemeral(deps: ContainerDeps, request: LaunchReques
       stdin: stdio.stdin,
       stdout: stdio.stdout,
       stderr: stdio.stderr,
-      ...(stdio.terminalPath === undefined ? { processGroup: deps.session.processGroup() } : { newSession: true, terminalPath: stdio.terminalPath }),
+      ...(stdio.terminalPath === undefined
+        ? { processGroup: deps.session.processGroup() }
+        : { newSession: true, terminalPath: stdio.terminalPath }),
     });
     undo.disarm();
     deps.emit({ type: 'container', action: 'start', id, attributes: eventAttributes(record) });
     const streams = stdio.attach(child);
     const cgroup = containerCgroup(deps.config.cgroupParent, id);
     let destroyed = false;
-    const end = finishLaunch(deps, { id, dir, runtime, record, cgroup, learn: spec.linux.seccomp !== undefined }, child);
+    const end = finishLaunch(
+      deps,
+      { id, dir, runtime, record, cgroup, learn: spec.linux.seccomp !== undefined },
+      child,
+    );
     const destroy = (): void => {
       if (destroyed) return;
       destroyed = true;
@@ -133,7 +151,12 @@ async function finishLaunch(deps: ContainerDeps, launched: Launched, child: Chil
   await deps.snapshotter.remove(id);
   rmSync(dir, { recursive: true, force: true });
   if (record.name !== undefined) deps.names.release(record.name, id);
-  deps.emit({ type: 'container', action: 'die', id, attributes: { ...eventAttributes(record), exitCode: String(exitCode) } });
+  deps.emit({
+    type: 'container',
+    action: 'die',
+    id,
+    attributes: { ...eventAttributes(record), exitCode: String(exitCode) },
+  });
   if (failed !== undefined) throw withExitCode(failed);
   return { exitCode };
 }
@@ -143,7 +166,13 @@ function mountRoot(dir: string, mounts: Parameters<typeof mountAll>[0]): void {
   mountAll(mounts, `${dir}/rootfs`);
 }
 
-function ephemeralRecord(deps: ContainerDeps, id: string, options: ContainerOptions, imageId: string | undefined, spec: OciSpec): EphemeralRecord {
+function ephemeralRecord(
+  deps: ContainerDeps,
+  id: string,
+  options: ContainerOptions,
+  imageId: string | undefined,
+  spec: OciSpec,
+): EphemeralRecord {
   ownIdentity ??= identifyProcess(process.pid) as ProcessIdentity;
   return {
     id,

@@ -1,7 +1,7 @@
 import type { ContainerOptions } from '../../spec/container-options.js';
 import { validateContainerOptions } from '../../spec/index.js';
 import type { ContainerDeps } from '../deps.js';
-import { collectProcess, type CollectOptions } from '../process/collect.js';
+import { type CollectOptions, collectProcess } from '../process/collect.js';
 import type { ProcessResult, RunningProcess } from '../process/running-process.js';
 import { launchEphemeral } from './launch.js';
 
@@ -33,7 +33,11 @@ export async function runEphemeral(
   };
   const launched = await launchEphemeral(
     deps,
-    { options: validateContainerOptions(withCommand(rest, image, command)), stdin: input !== undefined, pidFile: false },
+    {
+      options: validateContainerOptions(withCommand(rest, image, command)),
+      stdin: input !== undefined,
+      pidFile: false,
+    },
     collect,
   );
   const result = await collectProcess(launched.process, collect, launched.destroy);
@@ -56,7 +60,14 @@ export async function spawnEphemeral(
   signal?.addEventListener('abort', launched.destroy, { once: true });
   const done = (): void => signal?.removeEventListener('abort', launched.destroy);
   launched.process.exit.then(done, done);
-  return { ...launched.process, kill: (kind) => (kind === 'SIGKILL' || kind === 9 ? (launched.destroy(), true) : launched.process.kill(kind)) };
+  return {
+    ...launched.process,
+    kill: (kind) => {
+      if (kind !== 'SIGKILL' && kind !== 9) return launched.process.kill(kind);
+      launched.destroy();
+      return true;
+    },
+  };
 }
 
 function withCommand(options: object, image: string, command: readonly string[]): ContainerOptions {

@@ -5,7 +5,11 @@ import { abortError } from '../../util/signals.js';
  * Waits until the runtime has written the pid file, which it does once the process runs, or until `ended` settles.
  * Event-driven (inotify), with a look before and after.
  */
-export async function waitForPidFile(dir: string, ended: Promise<unknown>, signal: AbortSignal | undefined): Promise<'started' | 'ended'> {
+export async function waitForPidFile(
+  dir: string,
+  ended: Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<'started' | 'ended'> {
   const path = `${dir}/pid`;
   if (existsSync(path)) return 'started';
   return new Promise((resolve, reject) => {

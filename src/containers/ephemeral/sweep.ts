@@ -49,7 +49,8 @@ async function sweepContainer(deps: SweepDeps, dir: string, id: string): Promise
   const cgroup = containerCgroup(deps.cgroupParent, id);
   await emptyCgroup(deps.cgroups, cgroup);
   unmount(`${dir}/rootfs`, { lazy: true });
-  for (const name of listDir(`${dir}/own`)) rmSync(readlinkSync(`${dir}/own/${name}`), { recursive: true, force: true });
+  for (const name of listDir(`${dir}/own`))
+    rmSync(readlinkSync(`${dir}/own/${name}`), { recursive: true, force: true });
   for (const runtime of listDir(`${deps.runDir}/runtime`)) {
     rmSync(`${deps.runDir}/runtime/${runtime}/${id}`, { recursive: true, force: true });
   }

@@ -22,7 +22,11 @@ export interface CollectOptions {
 const DEFAULT_MAX_OUTPUT = 64 << 20;
 
 /** Feeds, collects and limits a process until its end. `kill` must end it for certain. */
-export async function collectProcess(process: RunningProcess, options: CollectOptions, kill: () => void): Promise<ProcessResult> {
+export async function collectProcess(
+  process: RunningProcess,
+  options: CollectOptions,
+  kill: () => void,
+): Promise<ProcessResult> {
   const startedAt = performance.now();
   let failure: Error | undefined;
   const stop = (error: Error): void => {
@@ -34,7 +38,15 @@ export async function collectProcess(process: RunningProcess, options: CollectOp
   const timer =
     timeoutMs === undefined
       ? undefined
-      : setTimeout(() => stop(engineError('TIMED_OUT', `the process ran longer than timeoutMs ${timeoutMs}`, { details: { timeoutMs } })), timeoutMs);
+      : setTimeout(
+          () =>
+            stop(
+              engineError('TIMED_OUT', `the process ran longer than timeoutMs ${timeoutMs}`, {
+                details: { timeoutMs },
+              }),
+            ),
+          timeoutMs,
+        );
   timer?.unref();
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
@@ -42,7 +54,11 @@ export async function collectProcess(process: RunningProcess, options: CollectOp
     feed(process, options.input);
     const max = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT;
     const tooLarge = (stream: string) => (): void =>
-      stop(engineError('OUTPUT_TOO_LARGE', `${stream} exceeded maxOutputBytes ${max}`, { details: { stream, maxOutputBytes: max } }));
+      stop(
+        engineError('OUTPUT_TOO_LARGE', `${stream} exceeded maxOutputBytes ${max}`, {
+          details: { stream, maxOutputBytes: max },
+        }),
+      );
     const [stdout, stderr, exit] = await Promise.all([
       drain(process.stdout, max, tooLarge('stdout')),
       drain(process.stderr, max, tooLarge('stderr')),

@@ -2,7 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import { exitStatus } from '../../os/index.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
-import { buildExecProcess, openRootfsReader, resolveUser } from '../../spec/index.js';
+import { buildExecProcess, type HostFacts, openRootfsReader, resolveUser, stringifyProcess } from '../../spec/index.js';
 import type { OciProcess } from '../../spec/oci-types.js';
 import { newToken } from '../../util/ids.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
@@ -30,7 +30,7 @@ export interface ExecSession {
 
 /** Starts a further process in a running container. It is the host's: it ends when the host dies. */
 export function startExec(
-  deps: { readonly session: Session },
+  deps: { readonly session: Session; readonly hostFacts: HostFacts },
   target: ExecTarget,
   command: readonly string[],
   options: SpawnOptions = {},
@@ -39,11 +39,21 @@ export function startExec(
   throwIfAborted(call.signal);
   assertCommand(command);
   const user = options.user === undefined ? undefined : resolveUser(openRootfsReader(target.rootfs), options.user, []);
-  const document = buildExecProcess(target.process, { ...options, command, ...(user && { user }) });
+  const { user: _user, stdin: _stdin, signal: _signal, ...rest } = options;
+  const document = buildExecProcess(target.process, {
+    ...rest,
+    command,
+    hostFacts: deps.hostFacts,
+    ...(user && { user }),
+  });
   const dir = deps.session.makeExecDir(newToken());
   try {
-    writeFileSync(`${dir}/process.json`, JSON.stringify(document), { mode: 0o600 });
-    const stdio = openStdio({ tty: options.tty ?? false, stdin: options.stdin ?? false, ...(options.consoleSize && { consoleSize: options.consoleSize }) });
+    writeFileSync(`${dir}/process.json`, stringifyProcess(document), { mode: 0o600 });
+    const stdio = openStdio({
+      tty: options.tty ?? false,
+      stdin: options.stdin ?? false,
+      ...(options.consoleSize && { consoleSize: options.consoleSize }),
+    });
     try {
       const child = target.runtime.exec({
         id: target.id,
@@ -53,7 +63,9 @@ export function startExec(
         stdin: stdio.stdin,
         stdout: stdio.stdout,
         stderr: stdio.stderr,
-        ...(stdio.terminalPath === undefined ? { processGroup: deps.session.processGroup() } : { newSession: true, terminalPath: stdio.terminalPath }),
+        ...(stdio.terminalPath === undefined
+          ? { processGroup: deps.session.processGroup() }
+          : { newSession: true, terminalPath: stdio.terminalPath }),
       });
       const streams = stdio.attach(child);
       const exit = child.exit.then((ended): ProcessExit => {
@@ -91,7 +103,10 @@ function killInside(dir: string): void {
 }
 
 export function assertCommand(command: unknown): asserts command is readonly string[] {
-  const valid = Array.isArray(command) && command.length > 0 && command.every((word) => typeof word === 'string' && !word.includes('\0'));
+  const valid =
+    Array.isArray(command) &&
+    command.length > 0 &&
+    command.every((word) => typeof word === 'string' && !word.includes('\0'));
   if (!valid || command[0] === '') {
     throw engineError('NO_COMMAND', `command ${quote(command)} is not a list of strings that begins with a program`, {
       details: { field: 'command', value: quote(command) },

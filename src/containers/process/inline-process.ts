@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs';
 import { PassThrough, Readable } from 'node:stream';
 import { ReadStream } from 'node:tty';
+import { engineError } from '../../errors/index.js';
 import type { Child } from '../../os/index.js';
 import { openPty, setTerminalSize } from '../../os/syscalls/index.js';
-import { engineError } from '../../errors/index.js';
 
 /** Where a runtime process gets its stdio: pipes, or a terminal of ours. */
 export interface InlineStdio {
@@ -25,7 +25,11 @@ export interface InlineStreams {
   resize(size: { readonly rows: number; readonly columns: number }): void;
 }
 
-export function openStdio(options: { tty: boolean; stdin: boolean; consoleSize?: { rows: number; columns: number } }): InlineStdio {
+export function openStdio(options: {
+  tty: boolean;
+  stdin: boolean;
+  consoleSize?: { rows: number; columns: number };
+}): InlineStdio {
   return options.tty ? terminalStdio(options.consoleSize) : pipeStdio(options.stdin);
 }
 

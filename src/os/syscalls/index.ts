@@ -15,4 +15,5 @@ export { type CPath, errnoOf, type PathBytes } from './lib.js';
 export { MNT_DETACH, MS, mount, UMOUNT_NOFOLLOW, umount } from './mount.js';
 export { type PosixSpawnRequest, posixSpawn, waitpidNow } from './posix-spawn.js';
 export { openPty, setTerminalSize } from './pty.js';
+export { connectSeqpacket, shutdownSocket } from './seqpacket.js';
 export { lgetxattr, llistxattr, lremovexattr, lsetxattr } from './xattr.js';

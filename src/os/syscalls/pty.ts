@@ -4,8 +4,12 @@ import { errnoName, libc, syscallError } from './lib.js';
 const cOpenpt = libc<(flags: number) => number>('int posix_openpt(int flags)');
 const cGrantpt = libc<(fd: number) => number>('int grantpt(int fd)');
 const cUnlockpt = libc<(fd: number) => number>('int unlockpt(int fd)');
-const cPtsname = libc<(fd: number, buffer: Uint8Array, size: number) => number>('int ptsname_r(int fd, void *buffer, size_t size)');
-const cIoctl = libc<(fd: number, request: number, argument: Uint16Array) => number>('int ioctl(int fd, unsigned long request, void *argument)');
+const cPtsname = libc<(fd: number, buffer: Uint8Array, size: number) => number>(
+  'int ptsname_r(int fd, void *buffer, size_t size)',
+);
+const cIoctl = libc<(fd: number, request: number, argument: Uint16Array) => number>(
+  'int ioctl(int fd, unsigned long request, void *argument)',
+);
 
 const O_RDWR = 2;
 const O_NOCTTY = 0o400;
@@ -27,5 +31,6 @@ export function openPty(): { masterFd: number; slavePath: string } {
 
 /** Sets the size of a terminal; its foreground processes get SIGWINCH. */
 export function setTerminalSize(fd: number, rows: number, columns: number): void {
-  if (cIoctl(fd, TIOCSWINSZ, new Uint16Array([rows, columns, 0, 0])) !== 0) throw syscallError('ioctl', errnoName(), { fd });
+  if (cIoctl(fd, TIOCSWINSZ, new Uint16Array([rows, columns, 0, 0])) !== 0)
+    throw syscallError('ioctl', errnoName(), { fd });
 }
