@@ -80,6 +80,13 @@ describe('images from other tools', { skip }, () => {
     }
     const named = await lab.store.import(at('d.tar'));
     assert.ok(named.references.includes('name.example/docker:1'));
+    assert.equal((await lab.store.import(at('d.tar'), { select: 'name.example/docker:1' })).id, named.id);
+    assert.equal((await lab.store.import(at('d.tar'), { select: named.id })).id, named.id);
+    for (const select of ['', 'a', 'sha256:', 'name.example/other:1']) {
+      await assert.rejects(lab.store.import(at('d.tar'), { select }), (error) =>
+        EngineError.is(error, 'NOT_FOUND', 'IMAGE_NOT_FOUND'),
+      );
+    }
     const annotated = await lab.store.import(at('a.tar'));
     assert.ok(annotated.references.includes('name.example/two:1'));
   });
