@@ -13,7 +13,7 @@ import { EventJournal } from '../events/index.js';
 import { ImageStore } from '../images/index.js';
 import { readCgroupLayout } from '../os/index.js';
 import { chooseSnapshotter } from '../snapshots/index.js';
-import { IntentStore, NameIndex, openLayout } from '../state/index.js';
+import { ensureDirectory, IntentStore, NameIndex, openLayout, syncDirectory } from '../state/index.js';
 import { probeHost } from '../sysinfo/index.js';
 import type { CallOptions } from '../util/signals.js';
 import type { EngineParts } from './parts.js';
@@ -22,6 +22,7 @@ import { ConfiguredRuntimes } from './runtime-source.js';
 import { CompiledFilters } from './seccomp-filters.js';
 import { specFacts } from './spec-facts.js';
 import { ConfiguredSupervisors } from './supervisor-source.js';
+import { verifyFilter } from './verify-filter.js';
 
 /** Joins the parts of an engine: the only place that constructs across folders. */
 export async function openParts(options: EngineOptions & CallOptions): Promise<EngineParts> {
@@ -33,6 +34,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   const given = resolveConfig(rest);
   const layout = openLayout({ root: given.root, ...(rest.runDir !== undefined && { runDir: given.runDir }) });
   const config = { ...given, runDir: layout.run };
+  makeKindDirectories(layout.v1);
   const facts = probeHost();
   const cgroups = readCgroupLayout();
   if (cgroups.mode === 'none') throw engineError('NO_CGROUPS', 'no cgroup hierarchy is mounted on this host');
@@ -64,6 +66,11 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     cgroupParent: config.cgroupParent,
     cgroupMountPoints: cgroups.mountPoints,
   });
+  const filters = new CompiledFilters({
+    dir: `${layout.dir('cache')}/seccomp`,
+    scratchDir: layout.runPath('runtime', 'scratch'),
+    verify: (runtime, filter) => verifyFilter({ session, config }, runtime, filter),
+  });
   const supervisors = new ConfiguredSupervisors(config.supervisor);
   const deps: ContainerDeps = {
     layout,
@@ -76,7 +83,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     images,
     runtimes: new ConfiguredRuntimes({ config, runDir: layout.run, cgroupMode: cgroups.mode }),
     supervisors,
-    seccompFilters: new CompiledFilters(layout.dir('cache')),
+    seccompFilters: filters,
     users: new UserCache(),
     names,
     repository,
@@ -117,8 +124,17 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
         },
       });
     },
+    closeFilters: () => filters.close(),
     closeJournal: () => journal.close(),
   };
+}
+
+const KINDS = ['snapshots', 'events', 'images', 'names', 'intents', 'tombstones', 'containers', 'locks', 'cache'];
+
+/** All at once, so that a new root costs one fsync for them and not one each. */
+function makeKindDirectories(v1: string): void {
+  const made = KINDS.filter((kind) => ensureDirectory(`${v1}/${kind}`));
+  if (made.length > 0) syncDirectory(v1);
 }
 
 /** Ids of the containers that need an image. */

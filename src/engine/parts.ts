@@ -10,5 +10,6 @@ export interface EngineParts {
   readonly images: ImageStore;
   readonly facts: HostFacts;
   readonly journalEvents: (options: EventOptions) => AsyncIterable<EngineEvent>;
+  readonly closeFilters: () => Promise<void>;
   readonly closeJournal: () => void;
 }

@@ -56,7 +56,10 @@ export class ImageStore implements ImageSource {
     this.#resolver = new ImageResolver(deps);
   }
 
-  /** Opens a store. Reads nothing of what is in it; `recover()` is a call of its own. */
+  /**
+   * Opens a store. Reads nothing of what is in it; `recover()` is a call of its own.
+   * @internal
+   */
   static open(options: ImageStoreOptions): ImageStore {
     const { dir } = options;
     ensureDirectory(dir, { durable: true });

@@ -10,6 +10,7 @@ import { rootParent } from '../bundle/root-parent.js';
 import type { ContainerDeps } from '../deps.js';
 import { readableName } from '../readable-names.js';
 import { type ContainerRecord, storeImage } from '../record.js';
+import { containerAttributes } from './event-attributes.js';
 
 /** Options of `containers.create`. @public */
 export interface CreateOptions extends ContainerOptions, CallOptions {
@@ -64,15 +65,6 @@ export async function createContainer(deps: ContainerDeps, options: CreateOption
     await undo.run();
     throw error;
   }
-}
-
-/** What events of a durable container say beside its id. */
-export function containerAttributes(record: ContainerRecord): Record<string, string> {
-  return {
-    ...record.options.labels,
-    name: record.name,
-    ...(record.image !== undefined && { image: record.image.reference }),
-  };
 }
 
 function claimName(deps: ContainerDeps, id: string, wanted: string | undefined): string {

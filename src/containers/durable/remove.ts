@@ -3,11 +3,9 @@ import { shortId } from '../../util/ids.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import { isLive } from '../status.js';
-import { cleanUpRun } from './clean-up-run.js';
-import { containerAttributes } from './create.js';
 import { killContainer } from './kill.js';
+import { removeLocked } from './remove-locked.js';
 import { repairLocked } from './repair.js';
-import type { LockedContainer } from './repository.js';
 import { waitContainer } from './wait.js';
 
 /** @public */
@@ -33,15 +31,4 @@ export async function removeContainer(deps: ContainerDeps, id: string, options: 
     }
     await removeLocked(deps, locked, options);
   });
-}
-
-/** The steps of removal; each is idempotent, so that a removal that was cut off is finished by the next one. */
-export async function removeLocked(deps: ContainerDeps, locked: LockedContainer, call: CallOptions): Promise<void> {
-  const { current } = locked;
-  locked.save({ status: 'removing' });
-  const runtime = await deps.runtimes.get(current.runtime, call);
-  await cleanUpRun(deps, current, runtime, call);
-  await deps.snapshotter.remove(current.id, call);
-  locked.erase(current.lastExit);
-  deps.emit({ type: 'container', action: 'destroy', id: current.id, attributes: containerAttributes(current) });
 }

@@ -3,7 +3,7 @@ import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import { isLive } from '../status.js';
 import { cleanUpRun } from './clean-up-run.js';
-import { removeLocked } from './remove.js';
+import { removeLocked } from './remove-locked.js';
 import type { LockedContainer } from './repository.js';
 import { settleLocked } from './settle.js';
 

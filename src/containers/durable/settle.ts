@@ -4,8 +4,8 @@ import type { ContainerDeps } from '../deps.js';
 import type { LastExit } from '../record.js';
 import { isLive } from '../status.js';
 import { cleanUpRun } from './clean-up-run.js';
-import { containerAttributes } from './create.js';
-import { removeLocked } from './remove.js';
+import { containerAttributes } from './event-attributes.js';
+import { removeLocked } from './remove-locked.js';
 import type { LockedContainer } from './repository.js';
 
 /** Takes note of an exit: record, clean-up, event, auto-remove. Whoever sees the exit calls it; once is enough, more do no harm. */

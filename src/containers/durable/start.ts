@@ -9,7 +9,7 @@ import { withExitCode } from '../exit-codes.js';
 import { loadImageConfig, type RecordedError } from '../record.js';
 import { assertMay } from '../status.js';
 import { cleanUpRun } from './clean-up-run.js';
-import { containerAttributes } from './create.js';
+import { containerAttributes } from './event-attributes.js';
 import { repairLocked } from './repair.js';
 import type { LockedContainer } from './repository.js';
 

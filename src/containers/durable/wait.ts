@@ -20,6 +20,7 @@ export interface ContainerExit {
  */
 export async function waitContainer(deps: ContainerDeps, id: string, call: CallOptions = {}): Promise<ContainerExit> {
   // The host waits: its event loop must not end meanwhile, although nothing else may keep it.
+  // allow timer: cleared in finally
   const keepAlive = setInterval(() => {}, 0x7fffffff);
   try {
     const first = deps.repository.find(id);

@@ -95,13 +95,10 @@ export async function launchEphemeral(
     undo.disarm();
     deps.emit({ type: 'container', action: 'start', id, attributes: eventAttributes(record) });
     const streams = stdio.attach(child);
+    if (spec.linux.seccomp !== undefined) deps.seccompFilters.learn(runtime, spec.linux.seccomp, id, child.exit);
     const cgroup = containerCgroup(deps.config.cgroupParent, id);
     let destroyed = false;
-    const end = finishLaunch(
-      deps,
-      { id, dir, runtime, record, cgroup, learn: spec.linux.seccomp !== undefined },
-      child,
-    );
+    const end = finishLaunch(deps, { id, dir, runtime, record, cgroup }, child);
     const destroy = (): void => {
       if (destroyed) return;
       destroyed = true;
@@ -133,7 +130,6 @@ interface Launched {
   readonly runtime: OciRuntime;
   readonly record: EphemeralRecord;
   readonly cgroup: string;
-  readonly learn: boolean;
 }
 
 /** After the runtime process has ended: takes away what it made, in the order of the sweep, and tells how it ended. */

@@ -62,7 +62,11 @@ export async function spawnEphemeral(
   launched.process.exit.then(done, done);
   return {
     ...launched.process,
-    kill: (kind) => (kind === 'SIGKILL' || kind === 9 ? (launched.destroy(), true) : launched.process.kill(kind)),
+    kill: (kind) => {
+      if (kind !== 'SIGKILL' && kind !== 9) return launched.process.kill(kind);
+      launched.destroy();
+      return true;
+    },
   };
 }
 

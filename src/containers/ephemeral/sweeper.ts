@@ -71,6 +71,7 @@ export class Sweeper {
     if (this.#holdFd !== undefined) closeSync(this.#holdFd);
     this.#holdFd = undefined;
     // It was unref'd; now somebody waits for it.
+    // allow timer: cleared below
     const keepAlive = setInterval(() => {}, 0x7fffffff);
     await this.#child.exit;
     clearInterval(keepAlive);
