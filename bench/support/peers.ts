@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +8,8 @@ import { collect, collectOk, findProgram } from './commands.js';
 import type { SuiteContext } from './suite.js';
 
 const READY_MS = 20_000;
+// Shared memory that it makes on its first run on a machine, wherever its roots are.
+const PODMAN_LOCKS = '/dev/shm/libpod_lock';
 const NO_PROXY_ENV = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: '/nonexistent' };
 
 /** Another engine, as its users start throwaway containers. */
@@ -80,6 +82,7 @@ async function startPodman(context: SuiteContext, rootfs: string): Promise<Peer 
   mkdirSync(dir);
   // It takes no more than 50 characters here.
   const runDir = mkdtempSync(join(tmpdir(), 'cbp-'));
+  const hadLocks = existsSync(PODMAN_LOCKS);
   const global = [
     ...['--root', join(dir, 'root'), '--runroot', join(runDir, 'run'), '--tmpdir', join(runDir, 'tmp')],
     ...[
@@ -100,6 +103,7 @@ async function startPodman(context: SuiteContext, rootfs: string): Promise<Peer 
     // Podman leaves its storage bind-mounted on itself.
     await collect('umount', ['-l', join(dir, 'root/overlay')]);
     rmSync(runDir, { recursive: true, force: true });
+    if (!hadLocks) rmSync(PODMAN_LOCKS, { force: true });
   };
   try {
     await cli('import', packRootfs(rootfs, dir), 'localhost/bench:latest');
