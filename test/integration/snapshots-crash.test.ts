@@ -11,7 +11,7 @@ const WORKLOAD = join(import.meta.dirname, 'snapshots-workload.js');
 const STEPS_MAX = 80;
 const strace = findExecutable('strace');
 const skip =
-  process.geteuid?.() !== 0 ? 'mounting needs root' : strace === undefined ? 'install strace to run it' : false;
+  process.geteuid?.() !== 0 ? 'missing: root' : strace === undefined ? 'missing: strace' : false;
 
 describe('snapshots of a process killed at any step', { skip }, () => {
   // Each step of the first kind; of the second, which shares all but the copying, enough to hit each phase.
