@@ -1,4 +1,5 @@
 export { type CliRuntimeDeps, createCliRuntime, runtimeError } from './cli/index.js';
+export { type CrunSeccompCache, createCrunSeccompCache, SECCOMP_BPF_ANNOTATION } from './crun-seccomp-cache.js';
 export type {
   ExecRequest,
   OciRuntime,
