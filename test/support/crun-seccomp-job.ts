@@ -1,6 +1,7 @@
 /** Runs two containers under crun, the second with the filter learned from the first; prints what each saw of its filter. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { readCgroupLayout, removeCgroup } from '#src/os/cgroups.js';
 import { createCrunSeccompCache, SECCOMP_BPF_ANNOTATION } from '#src/runtime/index.js';
 import { makeBusyboxRootfs, writeTestSpec } from './oci-bundle.js';
 import { realRuntime } from './supervisor-bed.js';
@@ -46,5 +47,6 @@ try {
   const other = createCrunSeccompCache({ dir: `${root}/cache`, crunVersion: '0' });
   console.log(JSON.stringify({ cold, warm, unknown: String(other.find(json)) }));
 } finally {
+  removeCgroup(readCgroupLayout(), cgroupsPath);
   rmSync(root, { recursive: true, force: true });
 }
