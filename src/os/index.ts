@@ -5,6 +5,7 @@ export { resolveInRoot } from './in-root.js';
 export type { Mount } from './mount.js';
 export { type MountInfo, readMountInfo } from './mountinfo.js';
 export { mountAll, unmount } from './mounts.js';
+export { escapeOverlayPath, splitLowerDirs } from './overlay-data.js';
 export { makePrivateDir } from './private-dir.js';
 export { bootId, identifyProcess, isAlive, type ProcessIdentity, signalProcess } from './process-identity.js';
 export { exitStatus, runChild, spawnChild } from './spawn.js';

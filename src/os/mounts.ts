@@ -1,4 +1,6 @@
+import { engineError } from '../errors/index.js';
 import type { Mount } from './mount.js';
+import { MOUNT_DATA_MAX, shortenOverlayOptions } from './overlay-data.js';
 import { errnoOf, MNT_DETACH, MS, mount, UMOUNT_NOFOLLOW, umount } from './syscalls/index.js';
 
 const FLAG_WORDS: Readonly<Record<string, number>> = {
@@ -47,11 +49,32 @@ function mountOne(one: Mount, target: string): void {
     else if (word in PROPAGATION_WORDS) propagation |= PROPAGATION_WORDS[word] as number;
     else data.push(word);
   }
-  mount(one.source, target, one.type === 'bind' ? null : one.type, flags, data.length > 0 ? data.join(',') : null);
+  if (one.type === 'overlay') mountOverlay(one.source, target, flags, data);
+  else mount(one.source, target, one.type === 'bind' ? null : one.type, flags, data.length > 0 ? data.join(',') : null);
   // The kernel ignores all other flags of a bind mount's first call: they need a remount.
   const more = flags & ~(MS.BIND | MS.REC);
   if (flags & MS.BIND && more !== 0) mount('none', target, null, MS.REMOUNT | MS.BIND | more, null);
   if (propagation !== 0) mount('none', target, null, propagation, null);
+}
+
+function mountOverlay(source: string, target: string, flags: number, options: readonly string[]): void {
+  const data = options.join(',');
+  if (Buffer.byteLength(data) <= MOUNT_DATA_MAX) {
+    mount(source, target, 'overlay', flags, data);
+    return;
+  }
+  const short = shortenOverlayOptions(options);
+  try {
+    const bytes = Buffer.byteLength(short.options.join(','));
+    if (bytes > MOUNT_DATA_MAX) {
+      throw engineError('MOUNT_FAILED', `an overlay mount with ${bytes} bytes of options is too large`, {
+        details: { target, bytes, limit: MOUNT_DATA_MAX, errno: 'E2BIG' },
+      });
+    }
+    mount(source, target, 'overlay', flags, short.options.join(','));
+  } finally {
+    short.close();
+  }
 }
 
 /**

@@ -1,5 +1,4 @@
 export { type CliRuntimeDeps, createCliRuntime, runtimeError } from './cli/index.js';
-export { type CrunSeccompCache, createCrunSeccompCache, SECCOMP_BPF_ANNOTATION } from './crun-seccomp-cache.js';
 export type {
   ExecRequest,
   OciRuntime,
@@ -12,6 +11,7 @@ export type {
 } from './oci-runtime.js';
 export { compareVersions, MINIMUM_VERSIONS, type ProbeOptions, probeRuntime } from './probe.js';
 export { type SealedBinary, sealRuntime } from './sealed-binary.js';
+export { isFilter, SeccompFilterStore } from './seccomp-filter-store.js';
 export {
   chooseSupervisor,
   createConmonSupervisor,

@@ -28,6 +28,8 @@ export interface RunRequest extends RuntimeStdio {
   readonly logFile: string;
   readonly processGroup?: number;
   readonly newSession?: boolean;
+  /** With newSession: a terminal that becomes stdin, stdout and stderr of the runtime, for a process with a tty. */
+  readonly terminalPath?: string;
 }
 
 export interface ExecRequest extends RuntimeStdio {
@@ -38,6 +40,7 @@ export interface ExecRequest extends RuntimeStdio {
   readonly logFile: string;
   readonly processGroup?: number;
   readonly newSession?: boolean;
+  readonly terminalPath?: string;
 }
 
 export type RuntimeStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped';

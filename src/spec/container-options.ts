@@ -18,7 +18,7 @@ export type MountOptions =
       readonly type: 'tmpfs';
       readonly target: string;
       readonly sizeBytes?: number;
-      /** Octal mode, for example `0o1777`. @defaultValue 0o1777 */
+      /** For example `0o1777`. @defaultValue that of the image's directory, else `0o1777` */
       readonly mode?: number;
       readonly uid?: number;
       readonly gid?: number;

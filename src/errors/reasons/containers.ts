@@ -17,5 +17,9 @@ export const CONTAINER_REASONS = defineReasons({
     code: 'RESOURCE_EXHAUSTED',
     remedy: 'raise maxOutputBytes or read the streams instead of collecting',
   },
+  SCOPE_CLEANUP_FAILED: {
+    code: 'INTERNAL',
+    remedy: 'details.cleanup lists why; the next open of the root tries again',
+  },
   NON_ZERO_EXIT: { code: 'FAILED_PRECONDITION', remedy: 'details carry the exit code and the end of the output' },
 });

@@ -41,6 +41,11 @@ export const IMAGE_REASONS = defineReasons({
     remedy: 'raise the limit that the message names if the image is trusted',
   },
   IMAGE_IN_USE: { code: 'CONFLICT', remedy: 'remove the containers that details.holders lists, or pass force' },
+  IMAGE_HAS_NAMES: { code: 'CONFLICT', remedy: 'remove the names that details.names lists one by one, or pass force' },
+  SEVERAL_IMAGES: {
+    code: 'INVALID_ARGUMENT',
+    remedy: 'choose one with select (details.names lists them), or take all with images.load',
+  },
   SOURCE_NOT_FOUND: { code: 'NOT_FOUND', remedy: 'give a path that exists' },
   BAD_SOURCE: { code: 'INVALID_ARGUMENT', remedy: 'give a source of the kind that the message names' },
   LIBRARY_NOT_FOUND: {
@@ -48,5 +53,4 @@ export const IMAGE_REASONS = defineReasons({
     remedy: 'install the shared library that the executable needs, or give its path in files',
   },
   BLOB_NOT_FOUND: { code: 'NOT_FOUND', remedy: 'the content is not in the store; import the image again' },
-  LAYER_NOT_FOUND: { code: 'NOT_FOUND', remedy: 'the layer is not in the store; import the image again' },
 });

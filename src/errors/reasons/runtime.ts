@@ -45,4 +45,19 @@ export const RUNTIME_REASONS = defineReasons({
   SNAPSHOT_IN_USE: { code: 'CONFLICT', remedy: 'remove the snapshots built on it (details.children) first' },
   MOUNT_FAILED: { code: 'INTERNAL', remedy: 'see details.errno; engine.doctor() checks overlay support' },
   TTRPC_FAILED: { code: 'UNAVAILABLE', remedy: 'the shim did not answer as its protocol says; see details' },
+  BAD_SNAPSHOT_KEY: {
+    code: 'INVALID_ARGUMENT',
+    remedy: 'use 1 to 200 characters of a-z A-Z 0-9 _ . : - that start with a letter or digit',
+  },
+  SNAPSHOT_READ_ONLY: { code: 'FAILED_PRECONDITION', remedy: 'prepare a writable snapshot on the same parent' },
+  SNAPSHOT_NOT_COMMITTABLE: {
+    code: 'FAILED_PRECONDITION',
+    remedy: 'it is built on a host directory, which no layer records; import that directory as an image first',
+  },
+  SNAPSHOT_CORRUPT: {
+    code: 'DATA_LOSS',
+    remedy: 'remove the snapshot and make it again: import the image or recreate the container',
+  },
+  SNAPSHOT_MOUNTED: { code: 'CONFLICT', remedy: 'unmount what details.mountPoints lists first' },
+  SNAPSHOT_FAILED: { code: 'INTERNAL', remedy: 'see details.errno for what the file system said' },
 });

@@ -39,6 +39,10 @@ export const SPEC_REASONS = defineReasons({
   BAD_DEVICE: { code: 'INVALID_ARGUMENT', remedy: 'give an existing device node and permissions made of r, w and m' },
   BAD_NAMESPACE_MODE: { code: 'INVALID_ARGUMENT', remedy: 'use one of the modes that the message lists' },
   BAD_LABEL: { code: 'INVALID_ARGUMENT', remedy: 'give labels as strings with a key that is not empty' },
+  BAD_ANNOTATION: {
+    code: 'INVALID_ARGUMENT',
+    remedy: 'use a key of your own domain; those that steer runtimes, supervisors or hooks are kept for the engine',
+  },
   BAD_HOSTNAME: {
     code: 'INVALID_ARGUMENT',
     remedy: 'use at most 63 characters of a-z A-Z 0-9 and - (dots between labels)',
@@ -48,5 +52,4 @@ export const SPEC_REASONS = defineReasons({
     code: 'FAILED_PRECONDITION',
     remedy: 'the image has a symbolic link or special file where the runtime needs a real directory; do not run it',
   },
-  SPEC_INVALID: { code: 'INTERNAL', remedy: 'the generated OCI spec is wrong; please report it with details' },
 });

@@ -1,17 +1,26 @@
-import { errnoName, libc, syscallError } from './lib.js';
+import { closeSync, constants, openSync } from 'node:fs';
+import { errnoName, libc, libcAsync, type PathBytes, pathArgument, pathText, syscallError } from './lib.js';
 
-const cMknod = libc<(path: string, mode: number, dev: bigint) => number>(
+const cMknod = libc<(path: PathBytes, mode: number, dev: bigint) => number>(
   'int mknod(const char *path, unsigned int mode, uint64_t dev)',
 );
-const cUtimensat = libc<(dirfd: number, path: string, times: BigInt64Array, flags: number) => number>(
+const cUtimensat = libc<(dirfd: number, path: PathBytes, times: BigInt64Array, flags: number) => number>(
   'int utimensat(int dirfd, const char *path, const int64_t *times, int flags)',
 );
 const cSyncfs = libc<(fd: number) => number>('int syncfs(int fd)');
+const cSyncfsAsync = libcAsync<[fd: number]>('int syncfs(int fd)');
+const cIoctl = libc<(fd: number, request: number, argument: Int32Array) => number>(
+  'int ioctl(int fd, unsigned long request, void *argument)',
+);
 const cOpenat2 = libc<(n: number, dirfd: number, path: string, how: BigUint64Array, size: number) => number>(
   'long syscall(long n, int dirfd, const char *path, const uint64_t *how, size_t size)',
 );
 
 const S_IFIFO = 0o010000;
+const FS_IOC_GETFLAGS = 0x80086601;
+const FS_IOC_SETFLAGS = 0x40086602;
+const FS_APPEND_FL = 0x20;
+const FS_IMMUTABLE_FL = 0x10;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const SYS_OPENAT2 = 437;
@@ -36,21 +45,23 @@ export function minorOf(dev: bigint | number): number {
 }
 
 /** mknod(2): `mode` has the type bits (S_IFCHR 0o020000, S_IFBLK 0o060000) and the permissions, which the umask cuts. */
-export function mknod(path: string, mode: number, major: number, minor: number): void {
-  if (cMknod(path, mode, makeDev(major, minor)) !== 0) throw syscallError('mknod', errnoName(), { path });
+export function mknod(path: PathBytes, mode: number, major: number, minor: number): void {
+  if (cMknod(pathArgument(path), mode, makeDev(major, minor)) !== 0)
+    throw syscallError('mknod', errnoName(), { path: pathText(path) });
 }
 
-export function mkfifo(path: string, mode: number): void {
-  if (cMknod(path, S_IFIFO | (mode & 0o7777), 0n) !== 0) throw syscallError('mknod', errnoName(), { path });
+export function mkfifo(path: PathBytes, mode: number): void {
+  if (cMknod(pathArgument(path), S_IFIFO | (mode & 0o7777), 0n) !== 0)
+    throw syscallError('mknod', errnoName(), { path: pathText(path) });
 }
 
 /** Sets access and modification time in nanoseconds since the epoch; a final symbolic link itself is changed. */
-export function utimensat(path: string, atimeNs: bigint, mtimeNs: bigint): void {
+export function utimensat(path: PathBytes, atimeNs: bigint, mtimeNs: bigint): void {
   const times = new BigInt64Array(4);
   putTime(times, 0, atimeNs);
   putTime(times, 2, mtimeNs);
-  if (cUtimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW) !== 0)
-    throw syscallError('utimensat', errnoName(), { path });
+  if (cUtimensat(AT_FDCWD, pathArgument(path), times, AT_SYMLINK_NOFOLLOW) !== 0)
+    throw syscallError('utimensat', errnoName(), { path: pathText(path) });
 }
 
 function putTime(times: BigInt64Array, at: number, ns: bigint): void {
@@ -67,6 +78,34 @@ function putTime(times: BigInt64Array, at: number, ns: bigint): void {
 /** Writes out the file system that the descriptor is on. */
 export function syncfs(fd: number): void {
   if (cSyncfs(fd) !== 0) throw syscallError('syncfs', errnoName());
+}
+
+/** syncfs(2) on another thread: it can take seconds. */
+export async function syncfsAsync(fd: number): Promise<void> {
+  if ((await cSyncfsAsync(fd)) !== 0) throw syscallError('syncfs', 'EIO');
+}
+
+/**
+ * Takes the immutable and append-only attributes from a regular file or directory (chattr -i -a); a container with
+ * CAP_LINUX_IMMUTABLE can set them and then nothing removes the file. False when it had none or has no attributes.
+ */
+export function clearImmutable(path: PathBytes): boolean {
+  let fd: number;
+  try {
+    fd = openSync(path as Buffer, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return false;
+  }
+  try {
+    const flags = new Int32Array(2);
+    if (cIoctl(fd, FS_IOC_GETFLAGS, flags) !== 0) return false;
+    const cleared = (flags[0] as number) & ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
+    if (cleared === flags[0]) return false;
+    flags[0] = cleared;
+    return cIoctl(fd, FS_IOC_SETFLAGS, flags) === 0;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** openat2(2) with RESOLVE_IN_ROOT: `path` is resolved as if `rootFd` were `/`; symbolic links can't leave it. Needs Linux 5.6. */

@@ -32,6 +32,31 @@ export function libc<F extends (...args: never[]) => unknown>(prototype: string)
   }) as F;
 }
 
+/** As `libc`, but each call runs on a thread of the FFI library's pool. The errno is lost: it belongs to that thread. */
+export function libcAsync<A extends readonly unknown[]>(prototype: string): (...args: A) => Promise<number> {
+  let bound: { async(...args: unknown[]): void } | undefined;
+  return (...args) =>
+    new Promise((resolve, reject) => {
+      bound ??= load().libc.func(prototype) as { async(...args: unknown[]): void };
+      bound.async(...args, (error: unknown, result: number) => (error ? reject(error) : resolve(result)));
+    });
+}
+
+/** A path for a C function. Names on disk need not be UTF-8: a Buffer has the bytes as they are, without an end mark. */
+export type PathBytes = string | Uint8Array;
+
+/** As `PathBytes`; a Buffer may have an end mark already. */
+export type CPath = PathBytes;
+
+export function pathArgument(path: PathBytes): PathBytes {
+  return typeof path === 'string' ? path : Buffer.concat([path, Buffer.of(0)]);
+}
+
+/** A path as it may stand in an error. */
+export function pathText(path: PathBytes): string {
+  return typeof path === 'string' ? path : Buffer.from(path).toString('utf8');
+}
+
 /** True when the C library has the function. */
 export function hasFunction(prototype: string): boolean {
   try {
@@ -53,10 +78,11 @@ export function errnoNameOf(errno: number): string {
 
 /** The typed error of a failed system call; `facts` are its arguments. */
 export function syscallError(call: string, errno: string, facts: Record<string, unknown> = {}): EngineError {
-  const details = { syscall: call, errno, ...facts };
-  const about = Object.entries(facts)
-    .map(([key, value]) => ` ${key} ${quote(value)}`)
-    .join(',');
+  const shown = Object.entries(facts).map(
+    ([key, value]) => [key, value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value] as const,
+  );
+  const details = { syscall: call, errno, ...Object.fromEntries(shown) };
+  const about = shown.map(([key, value]) => ` ${key} ${quote(value)}`).join(',');
   const message = `${call} failed with ${errno}${about ? ` for${about}` : ''}`;
   if (errno === 'ENOSPC' || errno === 'EDQUOT') return engineError('DISK_FULL', message, { details });
   if (errno === 'EPERM' || errno === 'EACCES') return engineError('NOT_PERMITTED', message, { details });

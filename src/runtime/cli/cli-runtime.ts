@@ -126,6 +126,7 @@ class CliRuntime implements OciRuntime {
       stderr: request.stderr,
       ...(request.processGroup === undefined ? {} : { processGroup: request.processGroup }),
       ...(request.newSession === undefined ? {} : { newSession: request.newSession }),
+      ...(request.terminalPath === undefined ? {} : { terminalPath: request.terminalPath }),
     });
   }
 

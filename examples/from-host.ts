@@ -1,0 +1,13 @@
+// An image made of programs of this machine, with their libraries: no registry, no download, the same digest each time.
+import { Engine } from 'caisson';
+import { exampleRoot } from './support/example-root.js';
+
+await using engine = await Engine.open({ root: exampleRoot() });
+const image = await engine.images.fromHost({
+  executables: [process.execPath],
+  entrypoint: [process.execPath],
+  reference: 'example/node',
+});
+console.log(`${image.id}`);
+const { stdout } = await engine.run('example/node', ['-p', '`node ${process.version} as pid ${process.pid}`']);
+console.log(stdout.trim());

@@ -1,0 +1,79 @@
+import type { LogEntry } from '../../logs/index.js';
+import type { CallOptions } from '../../util/signals.js';
+import type { ContainerDeps } from '../deps.js';
+import type { LogOptions } from '../log-options.js';
+import type { CollectOptions } from '../process/collect.js';
+import type { ExecOptions, SpawnOptions } from '../process/exec-options.js';
+import type { ProcessResult, RunningProcess } from '../process/running-process.js';
+import { execInContainer, spawnInContainer } from './exec.js';
+import { type ContainerDetails, inspectContainer } from './inspect.js';
+import { killContainer } from './kill.js';
+import { containerLogs } from './logs.js';
+import { type RemoveOptions, removeContainer } from './remove.js';
+import { startContainer } from './start.js';
+import { type StopOptions, stopContainer } from './stop.js';
+import { type ContainerExit, waitContainer } from './wait.js';
+
+/**
+ * A durable container by its id. The handle is a value: it holds nothing open, may be made any number of times, and
+ * outlives neither more nor less than the container itself. Every call reads the state that is on disk now.
+ *
+ * @public
+ */
+export class Container {
+  readonly #deps: ContainerDeps;
+  readonly id: string;
+  readonly name: string;
+
+  /** @internal */
+  constructor(deps: ContainerDeps, id: string, name: string) {
+    this.#deps = deps;
+    this.id = id;
+    this.name = name;
+  }
+
+  /** Starts it; a running one is left alone. Throws the start error with `details.exitCode` 125, 126 or 127. */
+  start(call: CallOptions = {}): Promise<void> {
+    return startContainer(this.#deps, this.id, call);
+  }
+
+  /** Sends the stop signal and after the grace SIGKILL; resolves when it has exited. One that does not run is left alone. */
+  stop(options: StopOptions = {}): Promise<void> {
+    return stopContainer(this.#deps, this.id, options);
+  }
+
+  /** Sends a signal to its init. Throws CONTAINER_NOT_RUNNING, BAD_SIGNAL. */
+  kill(signal: string | number = 'SIGKILL', call: CallOptions = {}): Promise<void> {
+    return killContainer(this.#deps, this.id, signal, call);
+  }
+
+  /** Waits for the end of the current run, or of the first one. An exit that has happened is never missed. */
+  wait(call: CallOptions = {}): Promise<ContainerExit> {
+    return waitContainer(this.#deps, this.id, call);
+  }
+
+  /** Removes it. Throws CONTAINER_RUNNING unless `force`. */
+  remove(options: RemoveOptions = {}): Promise<void> {
+    return removeContainer(this.#deps, this.id, options);
+  }
+
+  /** Everything that is known of it now. */
+  inspect(call: CallOptions = {}): Promise<ContainerDetails> {
+    return inspectContainer(this.#deps, this.id, call);
+  }
+
+  /** Runs a command in it and collects the output. A non-zero exit code is a result, not an error, unless `check`. */
+  exec(command: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<ProcessResult> {
+    return execInContainer(this.#deps, this.id, command, options);
+  }
+
+  /** Runs a command in it and gives its streams. */
+  spawn(command: readonly string[], options: SpawnOptions = {}): Promise<RunningProcess> {
+    return spawnInContainer(this.#deps, this.id, command, options);
+  }
+
+  /** Its output: of all runs, from the oldest that is kept. */
+  logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
+    return containerLogs(this.#deps, this.id, options);
+  }
+}

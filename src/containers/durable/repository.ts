@@ -1,0 +1,179 @@
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { engineError, quote } from '../../errors/index.js';
+import { isAlive } from '../../os/index.js';
+import {
+  FileLock,
+  type IntentStore,
+  type NameIndex,
+  type RecordProblem,
+  type RecordStore,
+  resolveIdPrefix,
+} from '../../state/index.js';
+import { isFullId } from '../../util/ids.js';
+import { KeyedMutex } from '../../util/keyed-mutex.js';
+import type { CallOptions } from '../../util/signals.js';
+import { type EphemeralRecord, ephemeralDir, listEphemeralRecords } from '../ephemeral/record.js';
+import type { ContainerRecord, LastExit } from '../record.js';
+import { isLive } from '../status.js';
+import { readTombstone, writeTombstone } from './tombstones.js';
+
+export interface RepositoryDeps {
+  readonly store: RecordStore<ContainerRecord>;
+  readonly names: NameIndex;
+  readonly intents: IntentStore;
+  readonly locksDir: string;
+  readonly tombstonesDir: string;
+  readonly sessionsDir: string;
+}
+
+/** A container under its lock. */
+export interface LockedContainer {
+  readonly current: ContainerRecord;
+  /** Writes the record with these fields changed; `undefined` removes a field. */
+  save(change: { readonly [K in keyof ContainerRecord]?: ContainerRecord[K] | undefined }): void;
+  /** Removes the record and all that only the repository keeps; the last act of `remove`. */
+  erase(exit: LastExit | undefined): void;
+}
+
+/** The only way to the records of durable containers. */
+export class ContainerRepository {
+  readonly #deps: RepositoryDeps;
+  readonly #mutex = new KeyedMutex();
+
+  constructor(deps: RepositoryDeps) {
+    this.#deps = deps;
+  }
+
+  /** Directory of a container's durable files. */
+  directory(id: string): string {
+    return this.#deps.store.directory(id);
+  }
+
+  /** Full id of a durable container by id, name or unique prefix. Throws CONTAINER_NOT_FOUND, AMBIGUOUS_ID. */
+  resolve(reference: string): string {
+    const id = this.findId(reference);
+    if (id === undefined) {
+      throw engineError('CONTAINER_NOT_FOUND', `container ${quote(reference)} does not exist`, {
+        details: { container: reference },
+      });
+    }
+    return id;
+  }
+
+  /** Like `resolve`, but `undefined` for one that does not exist. */
+  findId(reference: string): string | undefined {
+    if (isFullId(reference)) return this.find(reference) === undefined ? undefined : reference;
+    const named = this.#deps.names.find(reference);
+    if (named !== undefined && this.find(named) !== undefined) return named;
+    return /^[a-f0-9]{1,64}$/.test(reference)
+      ? resolveIdPrefix(this.#deps.store.ids(), reference, 'container')
+      : undefined;
+  }
+
+  find(id: string): ContainerRecord | undefined {
+    return this.#deps.store.find(id);
+  }
+
+  read(id: string): ContainerRecord {
+    const record = this.find(id);
+    if (record === undefined) {
+      throw engineError('CONTAINER_NOT_FOUND', `container ${quote(id)} does not exist`, { details: { container: id } });
+    }
+    return record;
+  }
+
+  list(): { records: Map<string, ContainerRecord>; problems: RecordProblem[] } {
+    return this.#deps.store.list();
+  }
+
+  listEphemeral(): EphemeralRecord[] {
+    return listEphemeralRecords(this.#deps.sessionsDir);
+  }
+
+  create(record: ContainerRecord): void {
+    this.#deps.store.create(record.id, record);
+  }
+
+  /** True while something stands for the id: a record, a live throwaway container, or a live process that is making it. */
+  isKnown(id: string): boolean {
+    if (existsSync(`${this.directory(id)}/record.json`)) return true;
+    if (this.listEphemeral().some((record) => record.id === id)) return true;
+    return this.#deps.intents.list().some((intent) => intent.id === id && isAlive(intent.owner));
+  }
+
+  /** Pid of the init of a running container, durable or throwaway. */
+  async initPid(reference: string, _call: CallOptions): Promise<number | undefined> {
+    const ephemeral = this.listEphemeral().find((record) => record.id === reference || record.name === reference);
+    if (ephemeral !== undefined) return this.#ephemeralPid(ephemeral.id);
+    const { status, task } = this.read(this.resolve(reference));
+    return isLive(status) && task !== undefined && isAlive(task.init) ? task.init.pid : undefined;
+  }
+
+  #ephemeralPid(id: string): number | undefined {
+    try {
+      return Number(readFileSync(`${ephemeralDir(this.#deps.sessionsDir, id)}/pid`, 'latin1'));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Runs `work` with the container's lock held: first in this process, then among processes. Throws CONTAINER_NOT_FOUND. */
+  withContainer<T>(id: string, call: CallOptions, work: (locked: LockedContainer) => Promise<T>): Promise<T> {
+    return this.#mutex.run(
+      id,
+      async () => {
+        const lockPath = `${this.#deps.locksDir}/${id}`;
+        const lock = await FileLock.acquire(lockPath, call);
+        try {
+          let current = this.read(id);
+          const { store, names } = this.#deps;
+          const tombstone = (exit: LastExit): void => this.writeTombstone(id, exit);
+          return await work({
+            get current() {
+              return current;
+            },
+            save(change) {
+              current = withoutUndefined({ ...current, ...change }) as ContainerRecord;
+              store.write(id, current);
+            },
+            erase(exit) {
+              if (exit !== undefined) tombstone(exit);
+              names.release(current.name, id);
+              store.delete(id, { removeDir: true });
+              rmSync(store.directory(id), { recursive: true, force: true });
+              rmSync(lockPath, { force: true });
+            },
+          });
+        } catch (error) {
+          // A lock taken for a container that is gone must not leave its file behind.
+          if (this.find(id) === undefined) rmSync(lockPath, { force: true });
+          throw error;
+        } finally {
+          lock.release();
+        }
+      },
+      call,
+    );
+  }
+
+  /** False while a living process works on the container. */
+  isUnlocked(id: string): boolean {
+    const lock = FileLock.tryAcquire(`${this.#deps.locksDir}/${id}`);
+    lock?.release();
+    return lock !== undefined;
+  }
+
+  /** Keeps an exit for waiters in other processes after the container is removed. */
+  writeTombstone(id: string, exit: LastExit): void {
+    mkdirSync(this.#deps.tombstonesDir, { recursive: true, mode: 0o700 });
+    writeTombstone(`${this.#deps.tombstonesDir}/${id}`, exit);
+  }
+
+  findTombstone(id: string): LastExit | undefined {
+    return readTombstone(`${this.#deps.tombstonesDir}/${id}`);
+  }
+}
+
+function withoutUndefined(record: object): object {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
+}

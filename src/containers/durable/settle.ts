@@ -1,0 +1,46 @@
+import { EngineError } from '../../errors/index.js';
+import type { CallOptions } from '../../util/signals.js';
+import type { ContainerDeps } from '../deps.js';
+import type { LastExit } from '../record.js';
+import { isLive } from '../status.js';
+import { cleanUpRun } from './clean-up-run.js';
+import { containerAttributes } from './event-attributes.js';
+import { removeLocked } from './remove-locked.js';
+import type { LockedContainer } from './repository.js';
+
+/** Takes note of an exit: record, clean-up, event, auto-remove. Whoever sees the exit calls it; once is enough, more do no harm. */
+export async function settleExit(deps: ContainerDeps, id: string, call: CallOptions = {}): Promise<void> {
+  try {
+    await deps.repository.withContainer(id, call, (locked) => settleLocked(deps, locked, call));
+  } catch (error) {
+    if (!EngineError.is(error, 'NOT_FOUND', 'CONTAINER_NOT_FOUND')) throw error;
+  }
+}
+
+export async function settleLocked(deps: ContainerDeps, locked: LockedContainer, call: CallOptions): Promise<void> {
+  const { current } = locked;
+  if (!isLive(current.status)) return;
+  const supervisor = deps.supervisors.get(current.supervisor);
+  const exit =
+    current.task === undefined
+      ? { exitCode: -1, exitedAt: deps.now(), oomKilled: false }
+      : await supervisor.wait(current.task, call);
+  const lastExit: LastExit = {
+    run: current.runs,
+    exitCode: exit.exitCode,
+    finishedAt: exit.exitedAt.toISOString(),
+    oomKilled: exit.oomKilled,
+  };
+  // The code is saved before its source is cleaned away; `task` stays until that is done.
+  locked.save({ status: 'exited', lastExit });
+  deps.emit({
+    type: 'container',
+    action: 'die',
+    id: current.id,
+    attributes: { ...containerAttributes(current), exitCode: String(exit.exitCode) },
+  });
+  const runtime = await deps.runtimes.get(current.runtime, call);
+  await cleanUpRun(deps, current, runtime, call);
+  locked.save({ task: undefined });
+  if (current.autoRemove) await removeLocked(deps, locked, call);
+}

@@ -1,0 +1,44 @@
+import { EngineError } from '../../errors/index.js';
+import type { CallOptions } from '../../util/signals.js';
+import type { ContainerDeps } from '../deps.js';
+import { isLive } from '../status.js';
+import { killContainer } from './kill.js';
+import { waitContainer } from './wait.js';
+
+/** @public */
+export interface StopOptions extends CallOptions {
+  /** Grace before SIGKILL, milliseconds. @defaultValue the container's stopTimeoutMs, else 10000 */
+  readonly timeoutMs?: number;
+  /** @defaultValue the container's stopSignal, else the image's, else SIGTERM */
+  readonly stopSignal?: string | number;
+}
+
+/** Stops a container: its stop signal, then after the grace SIGKILL. One that does not run is left alone. */
+export async function stopContainer(deps: ContainerDeps, id: string, options: StopOptions = {}): Promise<void> {
+  const record = deps.repository.read(id);
+  if (!isLive(record.status)) return;
+  const signal = options.stopSignal ?? record.options.stopSignal ?? record.image?.config.stopSignal ?? 'SIGTERM';
+  const graceMs = options.timeoutMs ?? record.options.stopTimeoutMs ?? deps.config.defaultStopTimeoutMs;
+  if (await ended(deps, id, signal, graceMs, options)) return;
+  await ended(deps, id, 'SIGKILL', undefined, options);
+}
+
+async function ended(
+  deps: ContainerDeps,
+  id: string,
+  signal: string | number,
+  withinMs: number | undefined,
+  call: CallOptions,
+): Promise<boolean> {
+  const limit = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
+  const signals = [limit, call.signal].filter((one) => one !== undefined);
+  try {
+    await killContainer(deps, id, signal, call);
+    await waitContainer(deps, id, signals.length > 0 ? { signal: AbortSignal.any(signals) } : {});
+    return true;
+  } catch (error) {
+    if (EngineError.is(error, 'FAILED_PRECONDITION') || EngineError.is(error, 'NOT_FOUND')) return true;
+    if (limit?.aborted && !call.signal?.aborted) return false;
+    throw error;
+  }
+}

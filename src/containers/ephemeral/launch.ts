@@ -1,0 +1,192 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { Child } from '../../os/index.js';
+import { exitStatus, identifyProcess, mountAll, type ProcessIdentity, unmount } from '../../os/index.js';
+import type { OciRuntime } from '../../runtime/oci-runtime.js';
+import type { ContainerOptions } from '../../spec/container-options.js';
+import type { OciSpec } from '../../spec/oci-types.js';
+import { newId } from '../../util/ids.js';
+import { Rollback } from '../../util/rollback.js';
+import { type CallOptions, throwIfAborted } from '../../util/signals.js';
+import { rootParent } from '../bundle/root-parent.js';
+import { writeBundle } from '../bundle/write-bundle.js';
+import { containerCgroup } from '../cgroup-path.js';
+import type { ContainerDeps } from '../deps.js';
+import { withExitCode } from '../exit-codes.js';
+import { openStdio } from '../process/inline-process.js';
+import type { ProcessExit, RunningProcess } from '../process/running-process.js';
+import type { EphemeralRecord } from './record.js';
+import { emptyCgroup } from './sweep.js';
+
+/** A throwaway container whose runtime process was started. */
+export interface EphemeralLaunch {
+  readonly id: string;
+  readonly dir: string;
+  readonly spec: OciSpec;
+  readonly options: ContainerOptions;
+  readonly record: EphemeralRecord;
+  readonly runtime: OciRuntime;
+  readonly process: RunningProcess;
+  /** Ends the container now: all its processes, whatever state it is in. `process.exit` tells when it is gone. */
+  destroy(): void;
+}
+
+export interface LaunchRequest {
+  readonly options: ContainerOptions;
+  readonly stdin: boolean;
+  /** Write `<dir>/pid` once the process runs. */
+  readonly pidFile: boolean;
+}
+
+let ownIdentity: ProcessIdentity | undefined;
+
+/**
+ * Starts a throwaway container in the foreground of a runtime process that is our child and joins the sweeper's
+ * process group. Everything it makes is listed in its session directory before it is made.
+ */
+export async function launchEphemeral(
+  deps: ContainerDeps,
+  request: LaunchRequest,
+  call: CallOptions = {},
+): Promise<EphemeralLaunch> {
+  throwIfAborted(call.signal);
+  const { options } = request;
+  const id = newId();
+  const image = options.image === undefined ? undefined : await deps.images.resolve(options.image, call);
+  const runtime = await deps.runtimes.get(options.runtime, call);
+  const undo = new Rollback();
+  try {
+    if (options.name !== undefined) {
+      deps.names.claim(options.name, id, (holder) => deps.repository.isKnown(holder));
+      undo.defer(() => deps.names.release(options.name as string, id));
+    }
+    const dir = deps.session.makeContainerDir(id, deps.snapshotter.ownPaths(id));
+    undo.defer(() => rmSync(dir, { recursive: true, force: true }));
+    const parent = rootParent(options, image);
+    const mounts = await deps.snapshotter.prepare(id, parent.snapshot, { ...call, ...parent.options, volatile: true });
+    undo.defer(() => deps.snapshotter.remove(id));
+    mountRoot(dir, mounts);
+    undo.defer(() => unmount(`${dir}/rootfs`, { lazy: true }));
+    const { spec } = await writeBundle(
+      deps,
+      { id, dir, options, image: image?.config, imageId: image?.id, runtime },
+      call,
+    );
+    const record = ephemeralRecord(deps, id, options, image?.id, spec);
+    writeFileSync(`${dir}/record.json`, JSON.stringify(record), { mode: 0o600 });
+    throwIfAborted(call.signal);
+    const stdio = openStdio({
+      tty: options.tty ?? false,
+      stdin: request.stdin,
+      ...(options.consoleSize && { consoleSize: options.consoleSize }),
+    });
+    undo.defer(() => stdio.abandon());
+    const child = runtime.run({
+      id,
+      bundle: dir,
+      logFile: `${dir}/log.json`,
+      ...(request.pidFile && { pidFile: `${dir}/pid` }),
+      stdin: stdio.stdin,
+      stdout: stdio.stdout,
+      stderr: stdio.stderr,
+      ...(stdio.terminalPath === undefined
+        ? { processGroup: deps.session.processGroup() }
+        : { newSession: true, terminalPath: stdio.terminalPath }),
+    });
+    undo.disarm();
+    deps.emit({ type: 'container', action: 'start', id, attributes: eventAttributes(record) });
+    const streams = stdio.attach(child);
+    if (spec.linux.seccomp !== undefined) deps.seccompFilters.learn(runtime, spec.linux.seccomp, id, child.exit);
+    const cgroup = containerCgroup(deps.config.cgroupParent, id);
+    let destroyed = false;
+    const end = finishLaunch(deps, { id, dir, runtime, record, cgroup }, child);
+    const destroy = (): void => {
+      if (destroyed) return;
+      destroyed = true;
+      // The runtime first: it must not go on with a start while its container is being emptied.
+      child.kill('SIGKILL');
+      void emptyCgroup(deps.cgroups, cgroup);
+    };
+    const launch = {
+      id,
+      dir,
+      spec,
+      options,
+      record,
+      runtime,
+      destroy,
+      process: { ...streams, exit: end, kill: (signal?: NodeJS.Signals | number) => child.kill(signal) },
+    };
+    deps.live.add(launch);
+    return launch;
+  } catch (error) {
+    await undo.run();
+    throw error;
+  }
+}
+
+interface Launched {
+  readonly id: string;
+  readonly dir: string;
+  readonly runtime: OciRuntime;
+  readonly record: EphemeralRecord;
+  readonly cgroup: string;
+}
+
+/** After the runtime process has ended: takes away what it made, in the order of the sweep, and tells how it ended. */
+async function finishLaunch(deps: ContainerDeps, launched: Launched, child: Child): Promise<ProcessExit> {
+  const exit = await child.exit;
+  const { id, dir, runtime, record } = launched;
+  const exitCode = exitStatus(exit);
+  const failed = exitCode === 0 ? undefined : runtime.readError(`${dir}/log.json`);
+  // A runtime that was killed, or failed half-way, may have left its container.
+  if (exit.signal !== null || failed !== undefined) {
+    await emptyCgroup(deps.cgroups, launched.cgroup);
+    rmSync(`${runtime.root}/${id}`, { recursive: true, force: true });
+  }
+  unmount(`${dir}/rootfs`, { lazy: true });
+  await deps.snapshotter.remove(id);
+  rmSync(dir, { recursive: true, force: true });
+  if (record.name !== undefined) deps.names.release(record.name, id);
+  deps.emit({
+    type: 'container',
+    action: 'die',
+    id,
+    attributes: { ...eventAttributes(record), exitCode: String(exitCode) },
+  });
+  if (failed !== undefined) throw withExitCode(failed);
+  return { exitCode };
+}
+
+function mountRoot(dir: string, mounts: Parameters<typeof mountAll>[0]): void {
+  mkdirSync(`${dir}/rootfs`, { mode: 0o700 });
+  mountAll(mounts, `${dir}/rootfs`);
+}
+
+function ephemeralRecord(
+  deps: ContainerDeps,
+  id: string,
+  options: ContainerOptions,
+  imageId: string | undefined,
+  spec: OciSpec,
+): EphemeralRecord {
+  ownIdentity ??= identifyProcess(process.pid) as ProcessIdentity;
+  return {
+    id,
+    name: options.name,
+    createdAt: deps.now().toISOString(),
+    image: options.image,
+    imageId,
+    command: spec.process.args,
+    labels: options.labels ?? {},
+    owner: ownIdentity,
+  };
+}
+
+function eventAttributes(record: EphemeralRecord): Record<string, string> {
+  return {
+    ...record.labels,
+    ephemeral: 'true',
+    ...(record.image !== undefined && { image: record.image }),
+    ...(record.name !== undefined && { name: record.name }),
+  };
+}

@@ -1,0 +1,75 @@
+import type { ContainerOptions } from '../../spec/container-options.js';
+import { validateContainerOptions } from '../../spec/index.js';
+import type { ContainerDeps } from '../deps.js';
+import { type CollectOptions, collectProcess } from '../process/collect.js';
+import type { ProcessResult, RunningProcess } from '../process/running-process.js';
+import { launchEphemeral } from './launch.js';
+
+/** Options of `run`: the container's and how output is collected. @public */
+export interface RunOptions extends Omit<ContainerOptions, 'image' | 'command'>, CollectOptions {}
+
+/** Options of `spawn`. @public */
+export interface SpawnContainerOptions extends Omit<ContainerOptions, 'image' | 'command'> {
+  /** Give the process a stdin to write to. @defaultValue false */
+  readonly stdin?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** Runs one command in a throwaway container to its end. */
+export async function runEphemeral(
+  deps: ContainerDeps,
+  image: string,
+  command: readonly string[],
+  options: RunOptions = {},
+): Promise<ProcessResult> {
+  const startedAt = performance.now();
+  const { input, maxOutputBytes, timeoutMs, check, signal, ...rest } = options;
+  const collect: CollectOptions = {
+    maxOutputBytes: maxOutputBytes ?? deps.config.maxCollectedOutputBytes,
+    ...(input !== undefined && { input }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(check !== undefined && { check }),
+    ...(signal !== undefined && { signal }),
+  };
+  const launched = await launchEphemeral(
+    deps,
+    {
+      options: validateContainerOptions(withCommand(rest, image, command)),
+      stdin: input !== undefined,
+      pidFile: false,
+    },
+    collect,
+  );
+  const result = await collectProcess(launched.process, collect, launched.destroy);
+  return { ...result, durationMs: performance.now() - startedAt };
+}
+
+/** Starts one command in a throwaway container and gives its streams; it is gone when `exit` settles. */
+export async function spawnEphemeral(
+  deps: ContainerDeps,
+  image: string,
+  command: readonly string[],
+  options: SpawnContainerOptions = {},
+): Promise<RunningProcess> {
+  const { stdin, signal, ...rest } = options;
+  const launched = await launchEphemeral(
+    deps,
+    { options: validateContainerOptions(withCommand(rest, image, command)), stdin: stdin ?? false, pidFile: false },
+    signal === undefined ? {} : { signal },
+  );
+  signal?.addEventListener('abort', launched.destroy, { once: true });
+  const done = (): void => signal?.removeEventListener('abort', launched.destroy);
+  launched.process.exit.then(done, done);
+  return {
+    ...launched.process,
+    kill: (kind) => {
+      if (kind !== 'SIGKILL' && kind !== 9) return launched.process.kill(kind);
+      launched.destroy();
+      return true;
+    },
+  };
+}
+
+function withCommand(options: object, image: string, command: readonly string[]): ContainerOptions {
+  return { ...options, image, ...(command.length > 0 && { command }) };
+}

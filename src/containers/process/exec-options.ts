@@ -1,0 +1,20 @@
+/** How to run a further process in a running container. @public */
+export interface ExecOptions {
+  /** Added to the container's environment. */
+  readonly env?: Readonly<Record<string, string>> | readonly string[];
+  /** Absolute. @defaultValue the container's */
+  readonly workingDir?: string;
+  /** `name`, `uid`, `name:group`, `uid:gid`. @defaultValue the container's */
+  readonly user?: string;
+  readonly tty?: boolean;
+  readonly consoleSize?: { readonly rows: number; readonly columns: number };
+  /** All capabilities. */
+  readonly privileged?: boolean;
+}
+
+/** For `spawn`: whether stdin is wanted. @public */
+export interface SpawnOptions extends ExecOptions {
+  /** Give the process a stdin to write to; otherwise it reads end-of-file at once. @defaultValue false */
+  readonly stdin?: boolean;
+  readonly signal?: AbortSignal;
+}

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { applyLayer, type DecompressLimits, type LayerLimits } from '../archive/index.js';
+import { EngineError, engineError } from '../errors/index.js';
+import type { Snapshotter, SnapshotUsage } from '../snapshots/snapshotter.js';
+import { newToken } from '../util/ids.js';
+import { KeyedMutex } from '../util/keyed-mutex.js';
+import { Rollback } from '../util/rollback.js';
+import { type CallOptions, throwIfAborted } from '../util/signals.js';
+import { isDigest } from './digest.js';
+import { openPlain } from './plain-stream.js';
+import type { Digest } from './types.js';
+
+/** A layer to have: what it is built on, what it must unpack to, and its bytes. */
+export interface LayerRequest {
+  readonly parent: Digest | undefined;
+  readonly diffId: Digest;
+  readonly chainId: Digest;
+  /** Opens the layer's bytes, compressed or not; called only when the layer is not there. */
+  readonly open: () => AsyncIterable<Uint8Array>;
+  /** Token of the lease that this import holds: it names the extraction snapshot. */
+  readonly owner: string;
+}
+
+/** Caps on what one layer or archive may unpack to. */
+export interface UnpackLimits {
+  readonly layer?: Partial<LayerLimits>;
+  readonly decompress?: DecompressLimits;
+}
+
+const EXTRACT_KEY = /^extract-([a-f0-9]{16})-[a-f0-9]{16}$/;
+
+/** Layers as committed snapshots, named by their chain ids. */
+export class LayerStore {
+  readonly #snapshotter: Snapshotter;
+  readonly #limits: UnpackLimits;
+  readonly #unpacking = new KeyedMutex();
+
+  constructor(snapshotter: Snapshotter, limits: UnpackLimits = {}) {
+    this.#snapshotter = snapshotter;
+    this.#limits = limits;
+  }
+
+  async has(chainId: Digest): Promise<boolean> {
+    return (await this.#snapshotter.find(chainId))?.kind === 'committed';
+  }
+
+  /**
+   * Makes sure that the layer is there: true when this call unpacked it. Within a process a layer is unpacked once,
+   * whoever asks; two processes may both unpack it, and the commit of the second is a no-op.
+   * Throws DIFF_ID_MISMATCH, BAD_LAYER, BAD_ARCHIVE, LAYER_TOO_LARGE; then nothing of it stays.
+   */
+  ensure(request: LayerRequest, call: CallOptions = {}): Promise<boolean> {
+    return this.#unpacking.run(
+      request.chainId,
+      async () => {
+        if (await this.has(request.chainId)) return false;
+        await this.#unpack(request, call);
+        return true;
+      },
+      call,
+    );
+  }
+
+  async #unpack(request: LayerRequest, call: CallOptions): Promise<void> {
+    throwIfAborted(call.signal);
+    await using undo = new Rollback();
+    const key = `extract-${request.owner}-${newToken()}`;
+    undo.defer(() => this.#snapshotter.remove(key));
+    await this.#snapshotter.prepare(key, request.parent, { ...call, transient: true });
+    const target = await this.#snapshotter.layerTarget(key);
+    const actual = await this.#apply(request, target, call);
+    assertDiffId(request, actual);
+    await this.#snapshotter.commit(request.chainId, key, call);
+    undo.disarm();
+  }
+
+  async #apply(
+    request: LayerRequest,
+    target: Awaited<ReturnType<Snapshotter['layerTarget']>>,
+    call: CallOptions,
+  ): Promise<Digest> {
+    const hash = createHash('sha256');
+    const plain = openPlain(request.open(), this.#limits.decompress, call);
+    async function* hashed(): AsyncGenerator<Uint8Array> {
+      for await (const chunk of plain) {
+        hash.update(chunk);
+        yield chunk;
+      }
+    }
+    await applyLayer(hashed(), target, { limits: this.#limits.layer ?? {}, ...call });
+    return `sha256:${hash.digest('hex')}`;
+  }
+
+  /** Checks, for a layer that was there already, that these bytes are the same. Throws DIFF_ID_MISMATCH. */
+  async verify(request: Pick<LayerRequest, 'diffId' | 'chainId' | 'open'>, call: CallOptions = {}): Promise<void> {
+    const hash = createHash('sha256');
+    for await (const chunk of openPlain(request.open(), this.#limits.decompress, call)) hash.update(chunk);
+    assertDiffId(request, `sha256:${hash.digest('hex')}`);
+  }
+
+  /** Own bytes and inodes of a layer; `undefined` when it is not there. */
+  async usage(chainId: Digest, call: CallOptions = {}): Promise<SnapshotUsage | undefined> {
+    try {
+      return await this.#snapshotter.usage(chainId, call);
+    } catch (error) {
+      if (EngineError.is(error, 'NOT_FOUND')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Removes a layer; false when snapshots are built on it (a container, another image's layer). Idempotent. */
+  async remove(chainId: Digest, call: CallOptions = {}): Promise<boolean> {
+    try {
+      await this.#snapshotter.remove(chainId, call);
+      return true;
+    } catch (error) {
+      if (EngineError.is(error, 'CONFLICT', 'SNAPSHOT_IN_USE')) return false;
+      throw error;
+    }
+  }
+
+  /** Chain ids of all layers, and what dead imports (those not in `live`) left half unpacked. */
+  async survey(live: ReadonlySet<string>): Promise<{ layers: Digest[]; stale: string[] }> {
+    const layers: Digest[] = [];
+    const stale: string[] = [];
+    for (const { key, kind } of await this.#snapshotter.list()) {
+      const owner = EXTRACT_KEY.exec(key)?.[1];
+      if (owner !== undefined && !live.has(owner)) stale.push(key);
+      else if (kind === 'committed' && isDigest(key)) layers.push(key);
+    }
+    return { layers, stale };
+  }
+
+  /** Removes a half unpacked layer that `survey` found. */
+  async removeStale(key: string): Promise<void> {
+    await this.#snapshotter.remove(key);
+  }
+}
+
+function assertDiffId(request: Pick<LayerRequest, 'diffId' | 'chainId'>, actual: Digest): void {
+  const { diffId, chainId } = request;
+  if (actual === diffId) return;
+  throw engineError('DIFF_ID_MISMATCH', `layer with diff id ${diffId} unpacks to ${actual}`, {
+    details: { expected: diffId, actual, chainId },
+  });
+}

@@ -1,0 +1,7 @@
+import { VfsSnapshotter } from '#src/snapshots/index.js';
+import { snapshotterContract } from './snapshotter.js';
+
+snapshotterContract('vfs', {
+  open: (dir) => VfsSnapshotter.open({ dir }),
+  skip: process.geteuid?.() === 0 ? undefined : 'mounting needs root',
+});

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { PROJECT } from '#support/project.js';
+import { tempDir } from '#support/roots.js';
+import { run, runOk } from '#support/run.js';
+
+const tool = (path: string) => join(PROJECT, 'node_modules', path);
+const isRequireOfEsmAllowed =
+  (process as { features?: { require_module?: boolean } }).features?.require_module === true;
+
+describe('the package', () => {
+  /** A directory as a user has it: node_modules/caisson is what npm pack would publish. */
+  const dir = tempDir({ after }, 'pack');
+  const user = join(dir, 'user');
+  let tarball: string;
+
+  before(async () => {
+    // The suite has compiled already; npm's own scripts would do it again, and write to the log that we parse.
+    const packed = await runOk('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', dir], {
+      cwd: PROJECT,
+    });
+    const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
+    tarball = join(dir, filename);
+    await runOk('tar', ['-xzf', tarball, '-C', dir]);
+    mkdirSync(join(user, 'node_modules'), { recursive: true });
+    cpSync(join(dir, 'package'), join(user, 'node_modules/caisson'), { recursive: true });
+    for (const name of readdirSync(join(PROJECT, 'node_modules'))) {
+      if (name !== 'caisson' && !name.startsWith('.')) symlinkSync(tool(name), join(user, 'node_modules', name));
+    }
+    writeFileSync(join(user, 'package.json'), '{"name":"user","type":"module"}');
+  });
+
+  it('holds the library, its types and its papers, and nothing of the workshop', () => {
+    const files = readdirSync(join(user, 'node_modules/caisson'), { recursive: true, encoding: 'utf8' });
+    for (const name of ['dist/index.js', 'dist/caisson.d.ts', 'README.md', 'CHANGELOG.md', 'LICENSE']) {
+      assert.ok(files.includes(name), `${name} is not in the package`);
+    }
+    const stray = files.filter((name) =>
+      /^(src|test|build|scripts|bench|docs|api|\.ci)(\/|$)|\.ts$|buildinfo/.test(name),
+    );
+    assert.deepEqual(
+      stray.filter((name) => name !== 'dist/caisson.d.ts'),
+      [],
+    );
+  });
+
+  it('is imported by a module', async () => {
+    const code = "import * as caisson from 'caisson'; console.log(typeof caisson.EngineError)";
+    assert.equal(
+      (await runOk(process.execPath, ['--input-type=module', '-e', code], { cwd: user })).trim(),
+      'function',
+    );
+  });
+
+  it('is required by a CommonJS program', async (t) => {
+    if (!isRequireOfEsmAllowed) {
+      t.skip('missing: require of modules in this Node');
+      return;
+    }
+    const code = "console.log(typeof require('caisson').EngineError)";
+    assert.equal(
+      (await runOk(process.execPath, ['--input-type=commonjs', '-e', code], { cwd: user })).trim(),
+      'function',
+    );
+  });
+
+  it('leaves a program that only imports it free to end', async () => {
+    const code = "import 'caisson'; process.on('exit', () => console.log(process.getActiveResourcesInfo().join()))";
+    const result = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: user, timeoutMs: 10_000 });
+    assert.equal(result.code, 0, result.stderr);
+    assert.ok(!/Timeout|Signal|Process|Pipe|Server/.test(result.stdout), result.stdout);
+  });
+
+  it('passes publint', async () => {
+    const result = await run(process.execPath, [tool('publint/src/cli.js'), 'run', tarball, '--strict'], {
+      cwd: PROJECT,
+    });
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+  });
+
+  it('has types that are right for modules and CommonJS', async () => {
+    const attw = tool('@arethetypeswrong/cli/dist/index.js');
+    const result = await run(process.execPath, [attw, tarball, '--profile', 'esm-only', '--no-emoji'], {
+      cwd: PROJECT,
+    });
+    assert.equal(result.code, 0, result.stdout + result.stderr);
+  });
+
+  it('has types that a strict program compiles against without skipping library checks', async () => {
+    writeFileSync(
+      join(user, 'main.ts'),
+      "import { EngineError } from 'caisson';\nexport const isOurs: boolean = EngineError.is(new Error('x'), 'CONFLICT');\n",
+    );
+    for (const [module, resolution] of [
+      ['nodenext', 'nodenext'],
+      ['esnext', 'bundler'],
+    ]) {
+      const options = [
+        '--noEmit',
+        '--strict',
+        '--target',
+        'es2022',
+        '--types',
+        'node',
+        '--lib',
+        'es2022,esnext.disposable',
+      ];
+      const args = [...options, '--module', module as string, '--moduleResolution', resolution as string, 'main.ts'];
+      const result = await run(process.execPath, [tool('typescript/bin/tsc'), ...args], { cwd: user });
+      assert.equal(result.code, 0, `${module}: ${result.stdout}`);
+    }
+  });
+});
+
+describe('the API', () => {
+  it('is the one that api/caisson.api.md reports', async () => {
+    const args = [tool('@microsoft/api-extractor/bin/api-extractor'), 'run'];
+    const result = await run(process.execPath, args, { cwd: PROJECT, timeoutMs: 60_000 });
+    assert.equal(result.code, 0, `run npm run api and look at what changed\n${result.stdout}${result.stderr}`);
+  });
+
+  it('shows no internal member', () => {
+    assert.doesNotMatch(readFileSync(join(PROJECT, 'dist/caisson.d.ts'), 'utf8'), /@internal/);
+    assert.doesNotMatch(readFileSync(join(PROJECT, 'api/caisson.api.md'), 'utf8'), /@internal/);
+  });
+});
