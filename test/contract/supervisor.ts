@@ -211,12 +211,18 @@ export function supervisorContract(name: string, makeBed: () => SupervisorBed): 
     });
 
     it('gives up a create whose call is canceled and leaves nothing', async () => {
-      for (const ms of [1, 10, 30]) {
+      let canceled = 0;
+      for (const ms of [1, 10, 20]) {
         const signal = AbortSignal.timeout(ms);
-        const made = bed.supervisor.create(bed.request(['sleep', '100']), { signal });
-        await assert.rejects(made, (error) => EngineError.is(error, 'DEADLINE_EXCEEDED'));
+        // A quick machine may be done before the signal.
+        const made = await bed.supervisor.create(bed.request(['sleep', '100']), { signal }).catch((error: unknown) => {
+          assert.ok(EngineError.is(error, 'DEADLINE_EXCEEDED'), String(error));
+        });
+        if (made !== undefined) await bed.supervisor.delete(made, bed.runtime);
+        else canceled++;
         await noLeaks();
       }
+      assert.ok(canceled > 0);
     });
 
     it('marks an out-of-memory kill', { skip: !existsSync('/sys/fs/cgroup/memory') }, async () => {
