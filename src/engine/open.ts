@@ -71,6 +71,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     scratchDir: layout.runPath('runtime', 'scratch'),
     verify: (runtime, filter) => verifyFilter({ session, config }, runtime, filter),
   });
+  const runtimes = new ConfiguredRuntimes({ config, runDir: layout.run, cgroupMode: cgroups.mode });
   const supervisors = new ConfiguredSupervisors(config.supervisor);
   const deps: ContainerDeps = {
     layout,
@@ -81,7 +82,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     live: new LiveSet(),
     snapshotter,
     images,
-    runtimes: new ConfiguredRuntimes({ config, runDir: layout.run, cgroupMode: cgroups.mode }),
+    runtimes,
     supervisors,
     seccompFilters: filters,
     users: new UserCache(),
@@ -125,6 +126,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
       });
     },
     closeFilters: () => filters.close(),
+    closeRuntimes: () => runtimes.close(),
     closeJournal: () => journal.close(),
   };
 }
