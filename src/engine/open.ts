@@ -62,7 +62,6 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   });
   const session = new Session({
     sessionsDir,
-    runDir: layout.run,
     cgroupParent: config.cgroupParent,
     cgroupMountPoints: cgroups.mountPoints,
   });
