@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { readMountInfo } from './mountinfo.js';
+import { type MountInfo, readMountInfo } from './mountinfo.js';
 import { errnoOf } from './syscalls/index.js';
 
 /** The cgroup hierarchies of this host. */
@@ -13,10 +13,11 @@ export interface CgroupLayout {
   readonly unified: string | undefined;
 }
 
-export function readCgroupLayout(): CgroupLayout {
+/** Reads the hierarchies from the mounts that this process sees, or from those given. */
+export function readCgroupLayout(mounts: readonly MountInfo[] = readMountInfo()): CgroupLayout {
   const controllers = new Map<string, string>();
   let unified: string | undefined;
-  for (const mount of readMountInfo()) {
+  for (const mount of mounts) {
     if (mount.fsType === 'cgroup2') unified ??= mount.mountPoint;
     if (mount.fsType !== 'cgroup') continue;
     for (const word of mount.superOptions.split(',')) {

@@ -217,6 +217,7 @@ export function supervisorContract(name: string, makeBed: () => SupervisorBed): 
     });
 
     it('marks an out-of-memory kill', { skip: !existsSync('/sys/fs/cgroup/memory') }, async () => {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell in the container expands it.
       const request = bed.request(['sh', '-c', 'x=$(dd if=/dev/zero bs=1M count=64 | tr "\\0" x); echo ${#x}'], {
         memoryLimit: 16 << 20,
       });

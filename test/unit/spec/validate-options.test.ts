@@ -10,7 +10,7 @@ const FULL = {
   command: ['sh', '-c', 'echo "a b"', ''],
   entrypoint: [],
   env: { A: '1', B: 'x=y' },
-  workingDir: '//work//dir/',
+  workingDir: '//srv//dir/',
   user: 'dev:wheel',
   groups: ['audio', 29],
   hostname: 'a-b.example',
@@ -195,7 +195,7 @@ const BAD: readonly [options: object, reason: Reason, field: string][] = [
 describe('validateContainerOptions', () => {
   it('takes everything that may be asked and brings it into normal form', () => {
     const checked = validateContainerOptions(FULL);
-    assert.equal(checked.workingDir, '/work/dir');
+    assert.equal(checked.workingDir, '/srv/dir');
     assert.deepEqual(checked.env, ['A=1', 'B=x=y']);
     assert.deepEqual(checked.capAdd, ['CAP_NET_ADMIN', 'CAP_SYS_TIME']);
     assert.equal(checked.stopSignal, 'SIGINT');
