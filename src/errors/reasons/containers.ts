@@ -12,6 +12,7 @@ export const CONTAINER_REASONS = defineReasons({
     code: 'RESOURCE_EXHAUSTED',
     remedy: 'raise maxOutputBytes or read the streams instead of collecting',
   },
+  INPUT_FAILED: { code: 'ABORTED', remedy: 'see the cause, then run it again with a fresh stream' },
   SCOPE_CLEANUP_FAILED: {
     code: 'INTERNAL',
     remedy: 'details.cleanup lists why; the next open of the root tries again',
