@@ -16,6 +16,7 @@ import { chooseSnapshotter } from '../snapshots/index.js';
 import { ensureDirectory, IntentStore, NameIndex, openLayout, syncDirectory } from '../state/index.js';
 import { probeHost } from '../sysinfo/index.js';
 import type { CallOptions } from '../util/signals.js';
+import { forgetEarlierBoot } from './forget-earlier-boot.js';
 import type { EngineParts } from './parts.js';
 import { recover } from './recover.js';
 import { ConfiguredRuntimes } from './runtime-source.js';
@@ -39,6 +40,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   const cgroups = readCgroupLayout();
   if (cgroups.mode === 'none') throw engineError('NO_CGROUPS', 'no cgroup hierarchy is mounted on this host');
 
+  await forgetEarlierBoot(layout, undefined, call);
   const sessionsDir = layout.runPath('sessions');
   mkdirSync(sessionsDir, { recursive: true, mode: 0o700 });
   const snapshotter = await chooseSnapshotter({ preference: config.snapshotter, dir: layout.dir('snapshots') });
@@ -62,7 +64,6 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   });
   const session = new Session({
     sessionsDir,
-    runDir: layout.run,
     cgroupParent: config.cgroupParent,
     cgroupMountPoints: cgroups.mountPoints,
   });

@@ -127,6 +127,7 @@ function change(path: string, ended: Promise<void> | undefined, signal: AbortSig
       resolve();
     };
     // An append between the last read and the watch is noticed by the poll only.
+    // allow timer: a reader waits for it, and `done` clears it
     const timer = setTimeout(done, POLL_MS);
     try {
       watcher = watch(path, done);

@@ -19,7 +19,12 @@ export async function cleanUpRun(
 ): Promise<void> {
   const { id } = record;
   const runDir = deps.layout.runPath('containers', id);
-  if (!existsSync(runDir)) return;
+  const cgroup = containerCgroup(deps.config.cgroupParent, id);
+  if (!existsSync(runDir)) {
+    // Never started, cleaned up, or the run dir was wiped: then the cgroup is all that has a name.
+    await emptyCgroup(deps.cgroups, cgroup);
+    return;
+  }
   const task = record.task ?? {
     id,
     bundle: runDir,
@@ -27,7 +32,7 @@ export async function cleanUpRun(
     exitDir: `${deps.repository.directory(id)}/exit`,
   };
   await deps.supervisors.get(record.supervisor).delete(task, runtime, call);
-  await emptyCgroup(deps.cgroups, containerCgroup(deps.config.cgroupParent, id));
+  await emptyCgroup(deps.cgroups, cgroup);
   unmount(`${runDir}/rootfs`, { lazy: true });
   rmSync(runDir, { recursive: true, force: true });
 }

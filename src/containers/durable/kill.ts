@@ -5,6 +5,10 @@ import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import { assertMay } from '../status.js';
 
+// The C library keeps the first two real-time signals for itself.
+const RTMIN = 34;
+const RTMAX = 64;
+
 /** Sends a signal to the container's init. Throws CONTAINER_NOT_RUNNING. */
 export async function killContainer(
   deps: Pick<ContainerDeps, 'repository' | 'emit' | 'exits'>,
@@ -33,6 +37,8 @@ export function signalNumber(signal: string | number): number {
 }
 
 function realTimeSignal(text: string): number | undefined {
-  const match = /^(?:SIG)?RTMIN(?:\+(\d+))?$/.exec(text);
-  return match ? 34 + Number(match[1] ?? 0) : undefined;
+  const match = /^(?:SIG)?RT(?:MIN(?:\+(\d+))?|MAX(?:-(\d+))?)$/.exec(text);
+  if (match === null) return undefined;
+  const number = text.includes('RTMIN') ? RTMIN + Number(match[1] ?? 0) : RTMAX - Number(match[2] ?? 0);
+  return number < RTMIN ? undefined : number;
 }

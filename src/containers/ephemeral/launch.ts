@@ -55,12 +55,13 @@ export async function launchEphemeral(
   const runtime = await deps.runtimes.get(options.runtime, call);
   const undo = new Rollback();
   try {
+    // Before the name is claimed: by this directory others see that its holder exists.
+    const dir = deps.session.makeContainerDir(id, [...deps.snapshotter.ownPaths(id), `${runtime.root}/${id}`]);
+    undo.defer(() => rmSync(dir, { recursive: true, force: true }));
     if (options.name !== undefined) {
-      deps.names.claim(options.name, id, (holder) => deps.repository.isKnown(holder));
+      deps.names.claim(options.name, id, (holder) => deps.repository.isKnown(holder), { durable: false });
       undo.defer(() => deps.names.release(options.name as string, id));
     }
-    const dir = deps.session.makeContainerDir(id, deps.snapshotter.ownPaths(id));
-    undo.defer(() => rmSync(dir, { recursive: true, force: true }));
     const parent = rootParent(options, image);
     const mounts = await deps.snapshotter.prepare(id, parent.snapshot, { ...call, ...parent.options, volatile: true });
     undo.defer(() => deps.snapshotter.remove(id));
@@ -104,7 +105,8 @@ export async function launchEphemeral(
       destroyed = true;
       // The runtime first: it must not go on with a start while its container is being emptied.
       child.kill('SIGKILL');
-      void emptyCgroup(deps.cgroups, cgroup);
+      // What it can't end, finishLaunch tries again and reports.
+      emptyCgroup(deps.cgroups, cgroup).catch(() => {});
     };
     const launch = {
       id,

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 import { EngineError, engineError } from '../../errors/index.js';
 import { abortError } from '../../util/signals.js';
 import type { ProcessResult, RunningProcess } from './running-process.js';
@@ -51,7 +51,7 @@ export async function collectProcess(
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    feed(process, options.input);
+    feed(process, options.input, stop);
     const max = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT;
     const tooLarge = (stream: string) => (): void =>
       stop(
@@ -83,10 +83,17 @@ export async function collectProcess(
   }
 }
 
-function feed(process: RunningProcess, input: ProcessInput | undefined): void {
+function feed(process: RunningProcess, input: ProcessInput | undefined, stop: (error: Error) => void): void {
   if (input === undefined || process.stdin === undefined) return;
-  if (input instanceof Readable) input.pipe(process.stdin);
-  else process.stdin.end(input);
+  if (!(input instanceof Readable)) {
+    process.stdin.end(input);
+    return;
+  }
+  // A torn source never ends stdin: the process would wait for ever, and the error would end the host.
+  finished(input, { writable: false }, (cause) => {
+    if (cause) stop(engineError('INPUT_FAILED', 'the input stream failed before its end', { cause }));
+  });
+  input.pipe(process.stdin);
 }
 
 function drain(stream: Readable, max: number, onTooLarge: () => void): Promise<Buffer> {
