@@ -32,7 +32,6 @@ export type {
   ImageInput,
   ImageLayer,
   ImageRunConfig,
-  ImageSource,
   ImageSummary,
   ImportImageOptions,
   ListImagesOptions,
@@ -41,18 +40,10 @@ export type {
   Platform,
   RemovedImage,
   RemoveImageOptions,
-  ResolvedImage,
 } from './images/index.js';
-export { ImageStore } from './images/index.js';
+export { Images } from './images/index.js';
 export type { LogEntry, LogStream } from './logs/index.js';
-export type { Mount } from './os/index.js';
-export type {
-  LayerTarget,
-  PrepareOptions,
-  SnapshotInfo,
-  Snapshotter,
-  SnapshotUsage,
-} from './snapshots/snapshotter.js';
+export type { SnapshotUsage } from './snapshots/snapshotter.js';
 export type {
   ContainerOptions,
   DeviceOptions,

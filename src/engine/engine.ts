@@ -10,7 +10,7 @@ import type { ProcessResult, RunningProcess } from '../containers/process/runnin
 import { Scope } from '../containers/scope.js';
 import { engineError } from '../errors/index.js';
 import type { EngineEvent } from '../events/index.js';
-import type { ImageStore } from '../images/index.js';
+import { Images } from '../images/index.js';
 import type { DoctorReport } from '../sysinfo/index.js';
 import type { CallOptions } from '../util/signals.js';
 import { closeEngine } from './close.js';
@@ -45,7 +45,7 @@ export class Engine implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   readonly containers: Containers;
-  readonly images: ImageStore;
+  readonly images: Images;
   /** Not built yet. */
   readonly volumes: UnbuiltFacet = unbuiltFacet('volumes');
   /** Not built yet. */
@@ -57,7 +57,7 @@ export class Engine implements AsyncDisposable {
 
   private constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.images = parts.images;
+    this.images = new Images(parts.images, () => this.#assertOpen());
     this.containers = new Containers(parts.deps, () => this.#assertOpen());
   }
 
