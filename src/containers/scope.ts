@@ -1,8 +1,8 @@
 import { engineError } from '../errors/index.js';
 import type { Containers } from './containers-facet.js';
 import type { Container } from './durable/container.js';
-import type { CreateOptions } from './durable/create.js';
-import type { EphemeralContainer, EphemeralOptions } from './ephemeral/ephemeral-container.js';
+import type { CreateContainerOptions } from './durable/create.js';
+import type { EphemeralContainer, EphemeralContainerOptions } from './ephemeral/ephemeral-container.js';
 
 /**
  * All that is made through a scope goes when it is disposed, in reverse order, also when a later step failed.
@@ -20,19 +20,19 @@ export class Scope implements AsyncDisposable {
   }
 
   /** A throwaway container that ends with the scope. */
-  async ephemeral(options: EphemeralOptions): Promise<EphemeralContainer> {
+  async ephemeral(options: EphemeralContainerOptions): Promise<EphemeralContainer> {
     const container = await this.#containers.ephemeral(options);
     this.defer(() => container[Symbol.asyncDispose]());
     return container;
   }
 
   /** A durable container that is removed with the scope. */
-  async create(options: CreateOptions): Promise<Container> {
+  async create(options: CreateContainerOptions): Promise<Container> {
     return this.#own(await this.#containers.create(options));
   }
 
   /** A started durable container that is removed with the scope. */
-  async run(options: CreateOptions): Promise<Container> {
+  async run(options: CreateContainerOptions): Promise<Container> {
     return this.#own(await this.#containers.run(options));
   }
 

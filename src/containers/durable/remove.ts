@@ -8,14 +8,18 @@ import { removeLocked } from './remove-locked.js';
 import { repairLocked } from './repair.js';
 import { waitContainer } from './wait.js';
 
-/** @public */
-export interface RemoveOptions extends CallOptions {
+/** Options of `container.remove`. @public */
+export interface RemoveContainerOptions extends CallOptions {
   /** Kill it first if it runs. @defaultValue false */
   readonly force?: boolean;
 }
 
 /** Removes a container that does not run, with everything of it. */
-export async function removeContainer(deps: ContainerDeps, id: string, options: RemoveOptions = {}): Promise<void> {
+export async function removeContainer(
+  deps: ContainerDeps,
+  id: string,
+  options: RemoveContainerOptions = {},
+): Promise<void> {
   if (options.force && isLive(deps.repository.read(id).status)) {
     await killContainer(deps, id, 'SIGKILL', options);
     await waitContainer(deps, id, options);

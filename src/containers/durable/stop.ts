@@ -5,16 +5,20 @@ import { isLive } from '../status.js';
 import { killContainer } from './kill.js';
 import { waitContainer } from './wait.js';
 
-/** @public */
-export interface StopOptions extends CallOptions {
+/** Options of `container.stop`. @public */
+export interface StopContainerOptions extends CallOptions {
   /** Grace before SIGKILL, milliseconds. @defaultValue the container's stopTimeoutMs, else 10000 */
   readonly timeoutMs?: number;
-  /** @defaultValue the container's stopSignal, else the image's, else SIGTERM */
+  /** First signal: a name with or without `SIG`, or a number. @defaultValue the container's stopSignal, else the image's, else SIGTERM */
   readonly stopSignal?: string | number;
 }
 
 /** Stops a container: its stop signal, then after the grace SIGKILL. One that does not run is left alone. */
-export async function stopContainer(deps: ContainerDeps, id: string, options: StopOptions = {}): Promise<void> {
+export async function stopContainer(
+  deps: ContainerDeps,
+  id: string,
+  options: StopContainerOptions = {},
+): Promise<void> {
   const record = deps.repository.read(id);
   if (!isLive(record.status)) return;
   const signal = options.stopSignal ?? record.options.stopSignal ?? record.image?.config.stopSignal ?? 'SIGTERM';

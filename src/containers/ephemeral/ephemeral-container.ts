@@ -15,7 +15,7 @@ import { type EphemeralLaunch, launchEphemeral } from './launch.js';
 import { waitForPidFile } from './started.js';
 
 /** Options of `containers.ephemeral`. @public */
-export interface EphemeralOptions extends ContainerOptions, CallOptions {}
+export interface EphemeralContainerOptions extends ContainerOptions, CallOptions {}
 
 /**
  * A throwaway container that runs until its scope ends: disposed, it is killed and everything of it is removed; when
@@ -38,7 +38,7 @@ export class EphemeralContainer implements AsyncDisposable {
   }
 
   /** @internal */
-  static async start(deps: ContainerDeps, options: EphemeralOptions): Promise<EphemeralContainer> {
+  static async start(deps: ContainerDeps, options: EphemeralContainerOptions): Promise<EphemeralContainer> {
     const { signal, ...rest } = options;
     const call: CallOptions = signal === undefined ? {} : { signal };
     const checked = validateContainerOptions(rest);
