@@ -7,7 +7,7 @@ import { shortId } from '../../util/ids.js';
 import { type CallOptions, raceSignal } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import type { LogOptions } from '../log-options.js';
-import { type CollectOptions, collectProcess } from '../process/collect.js';
+import { type CollectOptions, checkCollectOptions, collectProcess } from '../process/collect.js';
 import { startExec } from '../process/exec.js';
 import type { ExecOptions, SpawnOptions } from '../process/exec-options.js';
 import type { ProcessExit, ProcessResult, RunningProcess } from '../process/running-process.js';
@@ -90,6 +90,7 @@ export class EphemeralContainer implements AsyncDisposable {
 
   /** Runs a command in the container and collects its output. A non-zero exit code is a result, not an error, unless `check`. */
   async exec(command: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<ProcessResult> {
+    checkCollectOptions(options);
     const session = this.#exec(command, { ...options, stdin: options.input !== undefined });
     return collectProcess(
       session.process,

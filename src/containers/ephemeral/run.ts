@@ -1,7 +1,7 @@
 import type { ContainerOptions } from '../../spec/container-options.js';
 import { validateContainerOptions } from '../../spec/index.js';
 import type { ContainerDeps } from '../deps.js';
-import { type CollectOptions, collectProcess } from '../process/collect.js';
+import { type CollectOptions, checkCollectOptions, collectProcess } from '../process/collect.js';
 import type { ProcessResult, RunningProcess } from '../process/running-process.js';
 import { launchEphemeral } from './launch.js';
 
@@ -31,6 +31,7 @@ export async function runEphemeral(
     ...(check !== undefined && { check }),
     ...(signal !== undefined && { signal }),
   };
+  checkCollectOptions(collect);
   const launched = await launchEphemeral(
     deps,
     {

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { EngineError, engineError } from '../../errors/index.js';
+import { EngineError, engineError, quote } from '../../errors/index.js';
 import { abortError } from '../../util/signals.js';
 import type { ProcessResult, RunningProcess } from './running-process.js';
 
@@ -8,7 +8,7 @@ export type ProcessInput = string | Uint8Array | Readable;
 
 /** How output is collected. @public */
 export interface CollectOptions {
-  /** Written to the process's stdin, which is then ended. */
+  /** Written to the process's stdin, which is then ended. A stream is destroyed when the process reads no more. */
   readonly input?: ProcessInput;
   /** More than this many bytes on stdout or stderr ends the process and throws OUTPUT_TOO_LARGE. @defaultValue 64 MiB */
   readonly maxOutputBytes?: number;
@@ -20,6 +20,35 @@ export interface CollectOptions {
 }
 
 const DEFAULT_MAX_OUTPUT = 64 << 20;
+/** The longest time that a timer of Node takes; a longer one would fire at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** Throws BAD_OPTION or BAD_LIMIT. Call it before anything is started. */
+export function checkCollectOptions(options: CollectOptions): void {
+  const { input, maxOutputBytes, timeoutMs, check } = options;
+  const isInput = typeof input === 'string' || input instanceof Uint8Array || input instanceof Readable;
+  if (input !== undefined && !isInput) {
+    throw engineError('BAD_OPTION', `field input ${quote(input)} is not a string, Uint8Array or Readable`, {
+      details: { field: 'input' },
+    });
+  }
+  assertWhole('maxOutputBytes', maxOutputBytes, 0, Number.MAX_SAFE_INTEGER);
+  assertWhole('timeoutMs', timeoutMs, 1, MAX_TIMEOUT_MS);
+  if (check !== undefined && typeof check !== 'boolean') {
+    throw engineError('BAD_OPTION', `field check ${quote(check)} is not true or false`, {
+      details: { field: 'check' },
+    });
+  }
+}
+
+function assertWhole(field: string, value: number | undefined, min: number, max: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= min && value <= max)) return;
+  // JSON has no word for NaN and Infinity.
+  const shown = typeof value === 'number' ? String(value) : quote(value);
+  throw engineError('BAD_LIMIT', `field ${field} ${shown} is not a whole number from ${min} to ${max}`, {
+    details: { field, value: shown },
+  });
+}
 
 /** Feeds, collects and limits a process until its end. `kill` must end it for certain. */
 export async function collectProcess(
@@ -51,7 +80,7 @@ export async function collectProcess(
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    feed(process, options.input);
+    feed(process, options.input, stop);
     const max = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT;
     const tooLarge = (stream: string) => (): void =>
       stop(
@@ -64,7 +93,10 @@ export async function collectProcess(
       drain(process.stderr, max, tooLarge('stderr')),
       process.exit,
     ]);
-    if (failure !== undefined) throw withOutput(failure, stdout, stderr);
+    if (failure !== undefined) {
+      failure = withOutput(failure, stdout, stderr);
+      throw failure;
+    }
     const result: ProcessResult = {
       exitCode: exit.exitCode,
       stdout: stdout.toString('utf8'),
@@ -83,10 +115,24 @@ export async function collectProcess(
   }
 }
 
-function feed(process: RunningProcess, input: ProcessInput | undefined): void {
-  if (input === undefined || process.stdin === undefined) return;
-  if (input instanceof Readable) input.pipe(process.stdin);
-  else process.stdin.end(input);
+function feed(process: RunningProcess, input: ProcessInput | undefined, stop: (error: Error) => void): void {
+  const { stdin } = process;
+  if (input === undefined || stdin === undefined) return;
+  if (!(input instanceof Readable)) {
+    stdin.end(input);
+    return;
+  }
+  input.on('error', (cause) => {
+    stop(engineError('INPUT_FAILED', `field input failed with ${quote(String(cause))}`, { cause }));
+  });
+  const release = (): void => {
+    input.unpipe(stdin);
+    input.destroy();
+    stdin.destroy();
+  };
+  stdin.on('close', release);
+  process.exit.then(release, release);
+  input.pipe(stdin);
 }
 
 function drain(stream: Readable, max: number, onTooLarge: () => void): Promise<Buffer> {
