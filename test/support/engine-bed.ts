@@ -109,13 +109,22 @@ export async function rejectsWith(work: Promise<unknown> | (() => unknown), expe
   return error;
 }
 
-/** Everything in the root and run dir, by path: two listings are equal when nothing was left between them. */
+/**
+ * Everything in the root and run dir, by path: two listings are equal when nothing was left between them. The trees of
+ * layers and containers are left out, since an import brings many files.
+ */
 export function listing(places: { readonly root: string; readonly runDir: string }): string[] {
-  return [places.root, places.runDir].flatMap((dir) =>
-    readdirSync(dir, { recursive: true, encoding: 'utf8' })
-      .map((path) => join(dir, path))
-      .sort(),
-  );
+  const found: string[] = [];
+  const walk = (dir: string): void => {
+    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+      const path = join(dir, entry.name);
+      found.push(path);
+      if (entry.isDirectory() && entry.name !== 'fs' && entry.name !== 'rootfs') walk(path);
+    }
+  };
+  walk(places.root);
+  walk(places.runDir);
+  return found.sort();
 }
 
 /** `work` fails as expected and leaves the root and run dir as they were. */

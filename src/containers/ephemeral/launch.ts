@@ -14,6 +14,7 @@ import type { ContainerDeps } from '../deps.js';
 import { withExitCode } from '../exit-codes.js';
 import { openStdio } from '../process/inline-process.js';
 import type { ProcessExit, RunningProcess } from '../process/running-process.js';
+import { signalNumber } from '../signal-number.js';
 import type { EphemeralRecord } from './record.js';
 import { emptyCgroup } from './sweep.js';
 
@@ -51,10 +52,10 @@ export async function launchEphemeral(
   throwIfAborted(call.signal);
   const { options } = request;
   const id = newId();
-  const image = options.image === undefined ? undefined : await deps.images.resolve(options.image, call);
-  const runtime = await deps.runtimes.get(options.runtime, call);
   const undo = new Rollback();
   try {
+    const image = options.image === undefined ? undefined : await deps.images.resolve(options.image, call);
+    const runtime = await deps.runtimes.get(options.runtime, call);
     if (options.name !== undefined) {
       deps.names.claim(options.name, id, (holder) => deps.repository.isKnown(holder));
       undo.defer(() => deps.names.release(options.name as string, id));
@@ -117,13 +118,17 @@ export async function launchEphemeral(
       record,
       runtime,
       destroy,
-      process: { ...streams, exit: end, kill: (signal?: NodeJS.Signals | number) => child.kill(signal) },
+      process: {
+        ...streams,
+        exit: end,
+        kill: (signal: NodeJS.Signals | number = 'SIGTERM') => child.kill(signalNumber(signal)),
+      },
     };
     deps.live.add(launch);
     return launch;
   } catch (error) {
     await undo.run();
-    throw error;
+    throw withExitCode(error as Error);
   }
 }
 

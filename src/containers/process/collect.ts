@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { EngineError, engineError, quote } from '../../errors/index.js';
+import { badField, checkBoolean, integer } from '../../spec/index.js';
 import { abortError } from '../../util/signals.js';
 import type { ProcessResult, RunningProcess } from './running-process.js';
 
@@ -23,31 +24,22 @@ const DEFAULT_MAX_OUTPUT = 64 << 20;
 /** The longest time that a timer of Node takes; a longer one would fire at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
+const checkTimeout = integer(1, MAX_TIMEOUT_MS);
+const checkMaxOutput = integer(0, Number.MAX_SAFE_INTEGER);
+
 /** Throws BAD_OPTION or BAD_LIMIT. Call it before anything is started. */
 export function checkCollectOptions(options: CollectOptions): void {
   const { input, maxOutputBytes, timeoutMs, check } = options;
-  const isInput = typeof input === 'string' || input instanceof Uint8Array || input instanceof Readable;
-  if (input !== undefined && !isInput) {
-    throw engineError('BAD_OPTION', `field input ${quote(input)} is not a string, Uint8Array or Readable`, {
-      details: { field: 'input' },
-    });
+  if (input !== undefined && !isInput(input)) {
+    throw badField('BAD_OPTION', 'input', input, 'is not a string, Uint8Array or Readable');
   }
-  assertWhole('maxOutputBytes', maxOutputBytes, 0, Number.MAX_SAFE_INTEGER);
-  assertWhole('timeoutMs', timeoutMs, 1, MAX_TIMEOUT_MS);
-  if (check !== undefined && typeof check !== 'boolean') {
-    throw engineError('BAD_OPTION', `field check ${quote(check)} is not true or false`, {
-      details: { field: 'check' },
-    });
-  }
+  if (maxOutputBytes !== undefined) checkMaxOutput('maxOutputBytes', maxOutputBytes);
+  if (timeoutMs !== undefined) checkTimeout('timeoutMs', timeoutMs);
+  if (check !== undefined) checkBoolean('check', check);
 }
 
-function assertWhole(field: string, value: number | undefined, min: number, max: number): void {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= min && value <= max)) return;
-  // JSON has no word for NaN and Infinity.
-  const shown = typeof value === 'number' ? String(value) : quote(value);
-  throw engineError('BAD_LIMIT', `field ${field} ${shown} is not a whole number from ${min} to ${max}`, {
-    details: { field, value: shown },
-  });
+function isInput(input: unknown): boolean {
+  return typeof input === 'string' || input instanceof Uint8Array || input instanceof Readable;
 }
 
 /** Feeds, collects and limits a process until its end. `kill` must end it for certain. */
