@@ -9,12 +9,13 @@ import { settleExit } from '../containers/durable/settle.js';
 import { LiveSet } from '../containers/ephemeral/live-set.js';
 import { Session } from '../containers/ephemeral/session.js';
 import { engineError } from '../errors/index.js';
-import { EventJournal } from '../events/index.js';
+import { type EventInput, EventJournal } from '../events/index.js';
 import { ImageStore } from '../images/index.js';
 import { readCgroupLayout } from '../os/index.js';
 import { chooseSnapshotter } from '../snapshots/index.js';
 import { IntentStore, NameIndex, openLayout } from '../state/index.js';
 import { probeHost } from '../sysinfo/index.js';
+import { createLog } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
 import type { EngineParts } from './parts.js';
 import { recover } from './recover.js';
@@ -22,6 +23,8 @@ import { ConfiguredRuntimes } from './runtime-source.js';
 import { CompiledFilters } from './seccomp-filters.js';
 import { specFacts } from './spec-facts.js';
 import { ConfiguredSupervisors } from './supervisor-source.js';
+
+const log = createLog('engine');
 
 /** Joins the parts of an engine: the only place that constructs across folders. */
 export async function openParts(options: EngineOptions & CallOptions): Promise<EngineParts> {
@@ -41,10 +44,18 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   mkdirSync(sessionsDir, { recursive: true, mode: 0o700 });
   const snapshotter = await chooseSnapshotter({ preference: config.snapshotter, dir: layout.dir('snapshots') });
   const journal = new EventJournal({ dir: layout.dir('events') });
+  const emit = (event: EventInput): void => {
+    try {
+      journal.append(event);
+    } catch (error) {
+      // It tells of what is done: on a full disk the deed stands, untold.
+      log('event %s %s could not be written: %o', event.type, event.action, error);
+    }
+  };
   const images = await ImageStore.open({
     dir: layout.dir('images'),
     snapshotter,
-    emit: (event) => journal.append(event),
+    emit,
     usedBy: (imageId) => holdersOf(imageId),
   });
   const names = new NameIndex({ dir: layout.dir('names') });
@@ -88,7 +99,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
       },
       settle: (id) => settleExit(deps, id),
     }),
-    emit: (event) => journal.append(event),
+    emit,
     now: () => new Date(),
   };
   const holdersOf = (imageId: string): string[] => imageHolders(deps, imageId);

@@ -43,11 +43,7 @@ export class EphemeralContainer implements AsyncDisposable {
     const { signal, ...rest } = options;
     const call: CallOptions = signal === undefined ? {} : { signal };
     const checked = validateContainerOptions(rest);
-    const launch = await launchEphemeral(
-      deps,
-      { options: checked, stdin: checked.openStdin ?? false, pidFile: true },
-      call,
-    );
+    const launch = await launchEphemeral(deps, { options: checked, stdin: checked.openStdin ?? false }, call);
     const container = new EphemeralContainer(deps, launch);
     try {
       container.#keepLog();

@@ -37,7 +37,6 @@ export async function runEphemeral(
     {
       options: validateContainerOptions(withCommand(rest, image, command)),
       stdin: input !== undefined,
-      pidFile: false,
     },
     collect,
   );
@@ -55,7 +54,7 @@ export async function spawnEphemeral(
   const { stdin, signal, ...rest } = options;
   const launched = await launchEphemeral(
     deps,
-    { options: validateContainerOptions(withCommand(rest, image, command)), stdin: stdin ?? false, pidFile: false },
+    { options: validateContainerOptions(withCommand(rest, image, command)), stdin: stdin ?? false },
     signal === undefined ? {} : { signal },
   );
   signal?.addEventListener('abort', launched.destroy, { once: true });

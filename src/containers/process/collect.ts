@@ -83,12 +83,12 @@ export async function collectProcess(
     const [stdout, stderr, exit] = await Promise.all([
       drain(process.stdout, max, tooLarge('stdout')),
       drain(process.stderr, max, tooLarge('stderr')),
-      process.exit,
+      process.exit.catch((error: Error) => {
+        failure ??= error;
+        return { exitCode: -1 };
+      }),
     ]);
-    if (failure !== undefined) {
-      failure = withOutput(failure, stdout, stderr);
-      throw failure;
-    }
+    if (failure !== undefined) throw withOutput(failure, stdout, stderr);
     const result: ProcessResult = {
       exitCode: exit.exitCode,
       stdout: stdout.toString('utf8'),
@@ -99,8 +99,6 @@ export async function collectProcess(
     };
     if (options.check === true && exit.exitCode !== 0) throw nonZero(result);
     return result;
-  } catch (error) {
-    throw failure ?? error;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
