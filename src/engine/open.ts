@@ -9,12 +9,13 @@ import { settleExit } from '../containers/durable/settle.js';
 import { LiveSet } from '../containers/ephemeral/live-set.js';
 import { Session } from '../containers/ephemeral/session.js';
 import { engineError } from '../errors/index.js';
-import { EventJournal } from '../events/index.js';
+import { type EventInput, EventJournal } from '../events/index.js';
 import { ImageStore } from '../images/index.js';
 import { readCgroupLayout } from '../os/index.js';
 import { chooseSnapshotter } from '../snapshots/index.js';
 import { ensureDirectory, IntentStore, NameIndex, openLayout, syncDirectory } from '../state/index.js';
 import { probeHost } from '../sysinfo/index.js';
+import { createLog } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
 import { forgetEarlierBoot } from './forget-earlier-boot.js';
 import type { EngineParts } from './parts.js';
@@ -24,6 +25,8 @@ import { CompiledFilters } from './seccomp-filters.js';
 import { specFacts } from './spec-facts.js';
 import { ConfiguredSupervisors } from './supervisor-source.js';
 import { verifyFilter } from './verify-filter.js';
+
+const log = createLog('engine');
 
 /** Joins the parts of an engine: the only place that constructs across folders. */
 export async function openParts(options: EngineOptions & CallOptions): Promise<EngineParts> {
@@ -45,10 +48,18 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   mkdirSync(sessionsDir, { recursive: true, mode: 0o700 });
   const snapshotter = await chooseSnapshotter({ preference: config.snapshotter, dir: layout.dir('snapshots') });
   const journal = new EventJournal({ dir: layout.dir('events') });
+  const emit = (event: EventInput): void => {
+    try {
+      journal.append(event);
+    } catch (error) {
+      // It tells of what is done: on a full disk the deed stands, untold.
+      log('event %s %s could not be written: %o', event.type, event.action, error);
+    }
+  };
   const images = await ImageStore.open({
     dir: layout.dir('images'),
     snapshotter,
-    emit: (event) => journal.append(event),
+    emit,
     usedBy: (imageId) => holdersOf(imageId),
   });
   const names = new NameIndex({ dir: layout.dir('names') });
@@ -97,7 +108,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
       },
       settle: (id) => settleExit(deps, id),
     }),
-    emit: (event) => journal.append(event),
+    emit,
     now: () => new Date(),
   };
   const holdersOf = (imageId: string): string[] => imageHolders(deps, imageId);
