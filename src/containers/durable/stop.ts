@@ -1,9 +1,16 @@
 import { EngineError } from '../../errors/index.js';
+import { integer } from '../../spec/index.js';
+import { assertKnownOptions, type KnownOptions } from '../../util/known-options.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
+import { signalNumber } from '../signal-number.js';
 import { isLive } from '../status.js';
 import { killContainer } from './kill.js';
 import { waitContainer } from './wait.js';
+
+/** As long as a container's own stopTimeoutMs may be. */
+const checkGrace = integer(0, 864_000_000);
+const KNOWN: KnownOptions<StopContainerOptions> = { signal: true, timeoutMs: true, stopSignal: true };
 
 /** Options of `container.stop`. @public */
 export interface StopContainerOptions extends CallOptions {
@@ -19,6 +26,9 @@ export async function stopContainer(
   id: string,
   options: StopContainerOptions = {},
 ): Promise<void> {
+  assertKnownOptions(options, KNOWN);
+  if (options.timeoutMs !== undefined) checkGrace('timeoutMs', options.timeoutMs);
+  if (options.stopSignal !== undefined) signalNumber(options.stopSignal);
   const record = deps.repository.read(id);
   if (!isLive(record.status)) return;
   const signal = options.stopSignal ?? record.options.stopSignal ?? record.image?.config.stopSignal ?? 'SIGTERM';
