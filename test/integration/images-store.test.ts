@@ -200,9 +200,4 @@ describe('image names and the verbs on them', { skip }, () => {
     const again = await make('bitrot', 'bitrot');
     assert.deepEqual((await lab.store.resolve(again.id)).config.cmd, ['bitrot']);
   });
-
-  it('says of later verbs that they do not exist yet', async () => {
-    await assert.rejects(lab.store.pull('x'), is('NOT_IMPLEMENTED', 'NOT_BUILT_YET'));
-    await assert.rejects(lab.store.push('x'), is('NOT_IMPLEMENTED', 'NOT_BUILT_YET'));
-  });
 });

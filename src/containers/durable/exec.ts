@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { OciSpec } from '../../spec/oci-types.js';
 import type { ContainerDeps } from '../deps.js';
+import { bindToSignal } from '../process/bind-to-signal.js';
 import { type CollectOptions, checkCollectOptions, collectProcess } from '../process/collect.js';
 import { type ExecSession, startExec } from '../process/exec.js';
 import type { ExecOptions, SpawnOptions } from '../process/exec-options.js';
@@ -29,11 +30,7 @@ export async function spawnInContainer(
   options: SpawnOptions,
 ): Promise<RunningProcess> {
   const session = await enter(deps, id, command, options);
-  const { signal } = options;
-  signal?.addEventListener('abort', session.destroy, { once: true });
-  const done = (): void => signal?.removeEventListener('abort', session.destroy);
-  session.process.exit.then(done, done);
-  return session.process;
+  return bindToSignal(session, options.signal);
 }
 
 async function enter(

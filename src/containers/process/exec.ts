@@ -13,6 +13,9 @@ import { checkExecOptions, type SpawnOptions } from './exec-options.js';
 import { openStdio } from './inline-process.js';
 import type { ProcessExit, RunningProcess } from './running-process.js';
 
+/** How long a runtime may take to notice that the process it watches was killed. */
+const REAP_MS = 2_000;
+
 /** The container that is entered. */
 export interface ExecTarget {
   readonly id: string;
@@ -80,8 +83,15 @@ export function startExec(
       return {
         process: { ...streams, exit, kill: (signal = 'SIGTERM') => child.kill(signalNumber(signal)) },
         destroy: () => {
-          killInside(dir);
-          child.kill('SIGKILL');
+          if (!killInside(dir)) {
+            child.kill('SIGKILL');
+            return;
+          }
+          // The runtime now ends by itself, and reaps: killed, it would leave a zombie to an init that may not reap.
+          // allow timer: unref'd and cleared
+          const timer = setTimeout(() => child.kill('SIGKILL'), REAP_MS);
+          timer.unref();
+          child.exit.finally(() => clearTimeout(timer)).catch(() => {});
         },
       };
     } catch (error) {
@@ -94,13 +104,16 @@ export function startExec(
   }
 }
 
-/** Ends the process inside and its group: killing the runtime's own process would leave it running. */
-function killInside(dir: string): void {
+/** Ends the process inside and its group; false when there is none. Killing the runtime's own process would leave it running. */
+function killInside(dir: string): boolean {
   try {
     const pid = Number(readFileSync(`${dir}/pid`, 'latin1'));
-    if (pid > 1) process.kill(-pid, 'SIGKILL');
+    if (!(pid > 1)) return false;
+    process.kill(-pid, 'SIGKILL');
+    return true;
   } catch {
     // Not started yet (then the runtime dies before it starts) or ended already.
+    return false;
   }
 }
 
