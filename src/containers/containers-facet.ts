@@ -18,10 +18,14 @@ export class Containers {
   readonly #deps: ContainerDeps;
   readonly #assertOpen: () => void;
 
-  /** @internal */
-  constructor(deps: ContainerDeps, assertOpen: () => void) {
+  private constructor(deps: ContainerDeps, assertOpen: () => void) {
     this.#deps = deps;
     this.#assertOpen = assertOpen;
+  }
+
+  /** For the engine. @internal */
+  static make(deps: ContainerDeps, assertOpen: () => void): Containers {
+    return new Containers(deps, assertOpen);
   }
 
   /**
@@ -105,6 +109,6 @@ export class Containers {
   }
 
   #handle(id: string): Container {
-    return new Container(this.#deps, id, this.#deps.repository.read(id).name);
+    return Container.make(this.#deps, id, this.#deps.repository.read(id).name);
   }
 }

@@ -15,9 +15,13 @@ export class Scope implements AsyncDisposable {
   readonly #steps: (() => unknown)[] = [];
   #closing: Promise<void> | undefined;
 
-  /** @internal */
-  constructor(containers: Containers) {
+  private constructor(containers: Containers) {
     this.#containers = containers;
+  }
+
+  /** For the engine. @internal */
+  static make(containers: Containers): Scope {
+    return new Scope(containers);
   }
 
   /** A throwaway container that ends with the scope. Throws as `containers.ephemeral`; CLOSED once the scope has ended. */

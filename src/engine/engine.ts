@@ -73,8 +73,8 @@ export class Engine implements AsyncDisposable {
 
   private constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.images = new Images(parts.images, () => this.#assertOpen());
-    this.containers = new Containers(parts.deps, () => this.#assertOpen());
+    this.images = Images.make(parts.images, () => this.#assertOpen());
+    this.containers = Containers.make(parts.deps, () => this.#assertOpen());
   }
 
   /**
@@ -122,7 +122,7 @@ export class Engine implements AsyncDisposable {
   /** A scope: all that is made through it goes with it, in reverse order. `await using scope = engine.scope()`. Throws CLOSED. */
   scope(): Scope {
     this.#assertOpen();
-    return new Scope(this.containers);
+    return Scope.make(this.containers);
   }
 
   /**

@@ -57,10 +57,14 @@ export class Images {
   readonly #store: ImageStore;
   readonly #assertOpen: () => void;
 
-  /** @internal */
-  constructor(store: ImageStore, assertOpen: () => void) {
+  private constructor(store: ImageStore, assertOpen: () => void) {
     this.#store = store;
     this.#assertOpen = assertOpen;
+  }
+
+  /** For the engine. @internal */
+  static make(store: ImageStore, assertOpen: () => void): Images {
+    return new Images(store, assertOpen);
   }
 
   /**

@@ -30,11 +30,15 @@ export class Container {
   /** The name it was given, else a random readable one; unique in the root. */
   readonly name: string;
 
-  /** @internal */
-  constructor(deps: ContainerDeps, id: string, name: string) {
+  private constructor(deps: ContainerDeps, id: string, name: string) {
     this.#deps = deps;
     this.id = id;
     this.name = name;
+  }
+
+  /** For the engine. @internal */
+  static make(deps: ContainerDeps, id: string, name: string): Container {
+    return new Container(deps, id, name);
   }
 
   /**

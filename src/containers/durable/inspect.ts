@@ -9,7 +9,9 @@ import { type ContainerSummary, summarizeContainer } from './list.js';
 
 /** Everything that is known of a durable container: its row of `containers.list`, and more. @public */
 export interface ContainerDetails extends ContainerSummary {
+  /** Unique in the root. */
   readonly name: string;
+  /** Always `durable`. */
   readonly kind: 'durable';
   /** What it was created with, checked and in normal form. */
   readonly options: ContainerOptions;

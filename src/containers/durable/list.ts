@@ -14,6 +14,7 @@ export interface ContainerSummary {
   readonly name: string | undefined;
   /** `ephemeral`: a throwaway container of some process; only that process has its handle. */
   readonly kind: 'durable' | 'ephemeral';
+  /** Where it is in its life. */
   readonly status: ContainerStatus;
   /** The image's reference as it was given; `undefined` for one on a `rootfs`. */
   readonly image: string | undefined;
@@ -23,6 +24,7 @@ export interface ContainerSummary {
   readonly command: readonly string[];
   /** The labels it was given; those of its image are not among them. */
   readonly labels: Readonly<Record<string, string>>;
+  /** When it was created. */
   readonly createdAt: Date;
   /** Exit code of the last run, 128 + n for a signal, -1 when it was lost; `undefined` while it runs and before it ran. */
   readonly exitCode: number | undefined;

@@ -55,7 +55,7 @@ export class EphemeralContainer implements AsyncDisposable {
     this.#end.catch(() => {});
   }
 
-  /** @internal */
+  /** For the engine. @internal */
   static async start(deps: ContainerDeps, options: EphemeralContainerOptions): Promise<EphemeralContainer> {
     const { signal, ...rest } = options;
     const call: CallOptions = signal === undefined ? {} : { signal };
