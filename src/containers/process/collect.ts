@@ -80,6 +80,8 @@ export async function collectProcess(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
+    // A source that was cut off never ended it.
+    process.stdin?.destroy();
   }
 }
 
