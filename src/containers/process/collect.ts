@@ -63,7 +63,9 @@ export async function collectProcess(
       drain(process.stdout, max, tooLarge('stdout')),
       drain(process.stderr, max, tooLarge('stderr')),
       process.exit,
-    ]);
+    ]).catch((error: unknown) => {
+      throw failure ?? error;
+    });
     if (failure !== undefined) throw withOutput(failure, stdout, stderr);
     const result: ProcessResult = {
       exitCode: exit.exitCode,
@@ -75,8 +77,6 @@ export async function collectProcess(
     };
     if (options.check === true && exit.exitCode !== 0) throw nonZero(result);
     return result;
-  } catch (error) {
-    throw failure ?? error;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
