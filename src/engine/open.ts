@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { type EngineOptions, resolveConfig } from '../config/index.js';
 import { UserCache } from '../containers/bundle/user-cache.js';
 import type { ContainerDeps } from '../containers/deps.js';
@@ -9,12 +10,13 @@ import { settleExit } from '../containers/durable/settle.js';
 import { LiveSet } from '../containers/ephemeral/live-set.js';
 import { Session } from '../containers/ephemeral/session.js';
 import { engineError } from '../errors/index.js';
-import { EventJournal } from '../events/index.js';
+import { type EventInput, EventJournal } from '../events/index.js';
 import { ImageStore } from '../images/index.js';
-import { readCgroupLayout } from '../os/index.js';
+import { makePrivateDir, readCgroupLayout } from '../os/index.js';
 import { chooseSnapshotter } from '../snapshots/index.js';
 import { ensureDirectory, IntentStore, NameIndex, openLayout, syncDirectory } from '../state/index.js';
 import { probeHost } from '../sysinfo/index.js';
+import { createLog } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
 import { forgetEarlierBoot } from './forget-earlier-boot.js';
 import type { EngineParts } from './parts.js';
@@ -23,6 +25,9 @@ import { ConfiguredRuntimes } from './runtime-source.js';
 import { CompiledFilters } from './seccomp-filters.js';
 import { specFacts } from './spec-facts.js';
 import { ConfiguredSupervisors } from './supervisor-source.js';
+import { verifyFilter } from './verify-filter.js';
+
+const log = createLog('engine');
 
 /** Joins the parts of an engine: the only place that constructs across folders. */
 export async function openParts(options: EngineOptions & CallOptions): Promise<EngineParts> {
@@ -44,10 +49,20 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   mkdirSync(sessionsDir, { recursive: true, mode: 0o700 });
   const snapshotter = await chooseSnapshotter({ preference: config.snapshotter, dir: layout.dir('snapshots') });
   const journal = new EventJournal({ dir: layout.dir('events') });
+  const emit = (event: EventInput): void => {
+    try {
+      journal.append(event);
+    } catch (error) {
+      // It tells of what is done: on a full disk the deed stands, untold.
+      log('event %s %s could not be written: %o', event.type, event.action, error);
+    }
+  };
   const images = await ImageStore.open({
     dir: layout.dir('images'),
+    // A directory that the host names may serve several roots: each has a part of its own in it.
+    ...(rest.tempDir !== undefined && { tempDir: makeTempDirectory(rest.tempDir, layout.run) }),
     snapshotter,
-    emit: (event) => journal.append(event),
+    emit,
     usedBy: (imageId) => holdersOf(imageId),
   });
   const names = new NameIndex({ dir: layout.dir('names') });
@@ -63,10 +78,15 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   });
   const session = new Session({
     sessionsDir,
-    runDir: layout.run,
     cgroupParent: config.cgroupParent,
     cgroupMountPoints: cgroups.mountPoints,
   });
+  const filters = new CompiledFilters({
+    dir: `${layout.dir('cache')}/seccomp`,
+    scratchDir: layout.runPath('runtime', 'scratch'),
+    verify: (runtime, filter) => verifyFilter({ session, config }, runtime, filter),
+  });
+  const runtimes = new ConfiguredRuntimes({ config, runDir: layout.run, cgroupMode: cgroups.mode });
   const supervisors = new ConfiguredSupervisors(config.supervisor);
   const deps: ContainerDeps = {
     layout,
@@ -77,9 +97,9 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     live: new LiveSet(),
     snapshotter,
     images,
-    runtimes: new ConfiguredRuntimes({ config, runDir: layout.run, cgroupMode: cgroups.mode }),
+    runtimes,
     supervisors,
-    seccompFilters: new CompiledFilters(layout.dir('cache')),
+    seccompFilters: filters,
     users: new UserCache(),
     names,
     repository,
@@ -91,7 +111,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
       },
       settle: (id) => settleExit(deps, id),
     }),
-    emit: (event) => journal.append(event),
+    emit,
     now: () => new Date(),
   };
   const holdersOf = (imageId: string): string[] => imageHolders(deps, imageId);
@@ -120,8 +140,16 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
         },
       });
     },
+    closeFilters: () => filters.close(),
+    closeRuntimes: () => runtimes.close(),
     closeJournal: () => journal.close(),
   };
+}
+
+function makeTempDirectory(tempDir: string, runDir: string): string {
+  const own = join(tempDir, `caisson-${basename(runDir)}`);
+  makePrivateDir(own);
+  return own;
 }
 
 const KINDS = ['snapshots', 'events', 'images', 'names', 'intents', 'tombstones', 'containers', 'locks', 'cache'];

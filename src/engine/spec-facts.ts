@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
 import type { HostFacts as SpecHostFacts } from '../spec/index.js';
 import type { HostFacts } from '../sysinfo/index.js';
 
@@ -6,8 +8,17 @@ export function specFacts(facts: HostFacts): SpecHostFacts {
   return {
     cgroupVersion: facts.cgroup.mode === 'v2' ? 2 : 1,
     lastCapability: facts.lastCapability,
+    capabilityMask: facts.capabilities,
     seccomp: facts.seccomp,
     architecture: process.arch,
     kernelVersion: facts.kernelVersion,
+    swapLimit: countsSwap(facts),
+    hostname: hostname(),
   };
+}
+
+function countsSwap(facts: HostFacts): boolean {
+  const memory = facts.cgroup.controllers.get('memory');
+  // In a v2 tree the root group has no such file; the kernel counts swap there unless it was built without any.
+  return memory === undefined ? existsSync('/proc/swaps') : existsSync(`${memory}/memory.memsw.limit_in_bytes`);
 }

@@ -13,7 +13,9 @@ export function escapeForeign(text: string): string {
 export function quote(value: unknown, max = 200): string {
   let text: string;
   try {
-    text = typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? String(value));
+    if (typeof value === 'bigint') text = `${value}n`;
+    // JSON would turn NaN and Infinity into null.
+    else text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   } catch {
     // It has a circle or a bigint; String() would run (or miss) the value's own toString.
     text = Object.prototype.toString.call(value);

@@ -98,7 +98,12 @@ export class RecordStore<T> {
     const { durable } = this.#options;
     const generation = this.#generation(join(directory, RECORD_FILE));
     if (generation === 0) ensureDirectory(directory, { durable });
-    writeFileAtomic(join(directory, RECORD_FILE), this.#encode(generation + 1, value), { durable });
+    try {
+      writeFileAtomic(join(directory, RECORD_FILE), this.#encode(generation + 1, value), { durable });
+    } catch (error) {
+      if (generation === 0) removeIfEmpty(directory);
+      throw error;
+    }
   }
 
   /**
@@ -138,6 +143,11 @@ export class RecordStore<T> {
     return this.#names().filter((id) => existsSync(join(this.#options.dir, id, RECORD_FILE)));
   }
 
+  /** Ids that have a directory, with a record or without. */
+  directories(): string[] {
+    return this.#names();
+  }
+
   /** Every readable record by id, and what could not be read. */
   list(): { records: Map<string, T>; problems: RecordProblem[] } {
     const records = new Map<string, T>();
@@ -158,7 +168,7 @@ export class RecordStore<T> {
     let removed = 0;
     for (const id of this.#names()) {
       try {
-        removed += removeStrayTempFiles(join(this.#options.dir, id));
+        removed += removeStrayTempFiles(join(this.#options.dir, id), 0);
       } catch {
         // Not a directory, or removed meanwhile: nothing to sweep.
       }
@@ -246,6 +256,15 @@ function readQuickly(path: string): Envelope | undefined | 'look closer' {
   } catch (error) {
     const errno = errnoOf(error);
     return errno === 'ENOENT' || errno === 'ENOTDIR' ? undefined : 'look closer';
+  }
+}
+
+/** The directory that was made for a record which then found no room. */
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // It holds something else.
   }
 }
 

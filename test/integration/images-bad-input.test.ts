@@ -378,4 +378,24 @@ describe('bad image sources', { skip }, () => {
     }
     assert.ok(open() <= start + 1, `${open()} descriptors, ${start} at first`);
   });
+
+  it('says that the disk is full and leaves nothing', async () => {
+    await using small = new ImageLab({ tmpfsBytes: 3 << 20 });
+    await small.store.sweep();
+    const empty = small.state();
+    for (const size of [2 << 20, 8 << 20]) {
+      const dir = fresh();
+      // The small one fits as a blob and fails when it is unpacked.
+      writeLayout(dir, (parts) => {
+        const layer = smithArchive(smithEntry({ path: 'big' }, Buffer.alloc(size, 'x')));
+        parts.layers[1] = layer;
+        parts.diffIds[1] = digestOf(layer);
+      });
+      await assert.rejects(small.store.import(dir), (error) =>
+        EngineError.is(error, 'RESOURCE_EXHAUSTED', 'DISK_FULL'),
+      );
+      await small.snapshotter.recover();
+      assert.deepEqual(small.state(), empty);
+    }
+  });
 });

@@ -80,6 +80,13 @@ describe('images from other tools', { skip }, () => {
     }
     const named = await lab.store.import(at('d.tar'));
     assert.ok(named.references.includes('name.example/docker:1'));
+    assert.equal((await lab.store.import(at('d.tar'), { select: 'name.example/docker:1' })).id, named.id);
+    assert.equal((await lab.store.import(at('d.tar'), { select: named.id })).id, named.id);
+    for (const select of ['', 'a', 'sha256:', 'name.example/other:1']) {
+      await assert.rejects(lab.store.import(at('d.tar'), { select }), (error) =>
+        EngineError.is(error, 'NOT_FOUND', 'IMAGE_NOT_FOUND'),
+      );
+    }
     const annotated = await lab.store.import(at('a.tar'));
     assert.ok(annotated.references.includes('name.example/two:1'));
   });
@@ -198,5 +205,42 @@ describe('images from other tools', { skip }, () => {
     const { config: stored } = await lab.store.resolve('root:dir');
     assert.deepEqual(stored.env, ['A=1']);
     assert.deepEqual([...stored.labels], [['__proto__', 'x']]);
+  });
+
+  it('reads what buildah commits', { skip: hasTool('buildah') ? false : 'needs buildah' }, async () => {
+    const buildah = (...args: string[]) =>
+      run(
+        'buildah',
+        '--storage-driver',
+        'vfs',
+        '--root',
+        lab.path('storage'),
+        '--runroot',
+        lab.path('runroot'),
+        ...args,
+      ).trim();
+    const root = lab.path('for-buildah');
+    mkdirSync(root);
+    makeTree(root);
+    for (const [format, target] of [
+      ['oci', `oci:${lab.path('built')}:b`],
+      ['docker', `dir:${lab.path('built-docker')}`],
+    ] as const) {
+      const container = buildah('from', 'scratch');
+      buildah('copy', container, root, '/');
+      buildah('config', '--cmd', '/bin/tool', '--env', 'B=2', '--label', 'l=1', '--healthcheck', 'CMD true', container);
+      buildah('commit', '--format', format, container, target);
+      buildah('rm', container);
+    }
+    await lab.store.import(lab.path('built'), { reference: 'built:oci' });
+    // buildah's layer says nothing of the root directory, so its time is anyone's.
+    const withoutRoot = ({ '.': _, ...tree }: Record<string, string>) => tree;
+    assert.deepEqual(withoutRoot(await lab.tree('built:oci')), withoutRoot(lab.umociTree(lab.path('built'), 'b')));
+    await lab.store.import(lab.path('built-docker'), { reference: 'built:docker' });
+    const { config } = await lab.store.resolve('built:docker');
+    assert.ok(config.env.includes('B=2'));
+    assert.equal(config.labels.get('l'), '1');
+    assert.deepEqual(config.healthcheck?.Test, ['CMD', 'true']);
+    assert.deepEqual(Object.keys(await lab.tree('built:docker')), Object.keys(await lab.tree('built:oci')));
   });
 });

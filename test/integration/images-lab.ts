@@ -23,11 +23,23 @@ import { snapshotTree, type TreeSnapshot } from '#support/tree.js';
 /** A store in a directory of its own, and other tools to make and read images. */
 export class ImageLab implements AsyncDisposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'caisson-images-'));
+  readonly #isMounted: boolean;
   readonly events: ImageEvent[] = [];
   readonly snapshotter: Snapshotter;
   readonly store: ImageStore;
 
-  constructor(options: { readonly usedBy?: ImageHolders; readonly snapshotter?: 'overlay' | 'vfs' } = {}) {
+  constructor(
+    options: {
+      readonly usedBy?: ImageHolders;
+      readonly snapshotter?: 'overlay' | 'vfs';
+      readonly tmpfsBytes?: number;
+    } = {},
+  ) {
+    this.#isMounted = options.tmpfsBytes !== undefined;
+    if (options.tmpfsBytes !== undefined) {
+      mkdirSync(join(this.dir, 'state'));
+      mountAll([{ type: 'tmpfs', source: 'tmpfs', options: [`size=${options.tmpfsBytes}`] }], join(this.dir, 'state'));
+    }
     const dir = join(this.dir, 'state/snapshots');
     this.snapshotter = options.snapshotter === 'vfs' ? VfsSnapshotter.open({ dir }) : OverlaySnapshotter.open({ dir });
     this.store = this.open(options.usedBy === undefined ? {} : { usedBy: options.usedBy });
@@ -96,6 +108,11 @@ export class ImageLab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isMounted) {
+      // A stream that was given up closes its file a turn of the event loop later.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      unmount(this.path('state'));
+    }
     rmSync(this.dir, { recursive: true, force: true });
   }
 }

@@ -1,5 +1,6 @@
 import { finished, Readable } from 'node:stream';
-import { EngineError, engineError } from '../../errors/index.js';
+import { EngineError, engineError, quote } from '../../errors/index.js';
+import { badField, checkBoolean, integer } from '../../spec/index.js';
 import { abortError } from '../../util/signals.js';
 import type { ProcessResult, RunningProcess } from './running-process.js';
 
@@ -8,7 +9,7 @@ export type ProcessInput = string | Uint8Array | Readable;
 
 /** How output is collected. @public */
 export interface CollectOptions {
-  /** Written to the process's stdin, which is then ended. */
+  /** Written to the process's stdin, which is then ended. A stream is destroyed when the process reads no more. */
   readonly input?: ProcessInput;
   /** More than this many bytes on stdout or stderr ends the process and throws OUTPUT_TOO_LARGE. @defaultValue 64 MiB */
   readonly maxOutputBytes?: number;
@@ -20,6 +21,26 @@ export interface CollectOptions {
 }
 
 const DEFAULT_MAX_OUTPUT = 64 << 20;
+/** The longest time that a timer of Node takes; a longer one would fire at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+const checkTimeout = integer(1, MAX_TIMEOUT_MS);
+const checkMaxOutput = integer(0, Number.MAX_SAFE_INTEGER);
+
+/** Throws BAD_OPTION or BAD_LIMIT. Call it before anything is started. */
+export function checkCollectOptions(options: CollectOptions): void {
+  const { input, maxOutputBytes, timeoutMs, check } = options;
+  if (input !== undefined && !isInput(input)) {
+    throw badField('BAD_OPTION', 'input', input, 'is not a string, Uint8Array or Readable');
+  }
+  if (maxOutputBytes !== undefined) checkMaxOutput('maxOutputBytes', maxOutputBytes);
+  if (timeoutMs !== undefined) checkTimeout('timeoutMs', timeoutMs);
+  if (check !== undefined) checkBoolean('check', check);
+}
+
+function isInput(input: unknown): boolean {
+  return typeof input === 'string' || input instanceof Uint8Array || input instanceof Readable;
+}
 
 /** Feeds, collects and limits a process until its end. `kill` must end it for certain. */
 export async function collectProcess(
@@ -62,10 +83,11 @@ export async function collectProcess(
     const [stdout, stderr, exit] = await Promise.all([
       drain(process.stdout, max, tooLarge('stdout')),
       drain(process.stderr, max, tooLarge('stderr')),
-      process.exit,
-    ]).catch((error: unknown) => {
-      throw failure ?? error;
-    });
+      process.exit.catch((error: Error) => {
+        failure ??= error;
+        return { exitCode: -1 };
+      }),
+    ]);
     if (failure !== undefined) throw withOutput(failure, stdout, stderr);
     const result: ProcessResult = {
       exitCode: exit.exitCode,
@@ -86,16 +108,27 @@ export async function collectProcess(
 }
 
 function feed(process: RunningProcess, input: ProcessInput | undefined, stop: (error: Error) => void): void {
-  if (input === undefined || process.stdin === undefined) return;
+  const { stdin } = process;
+  if (input === undefined || stdin === undefined) return;
   if (!(input instanceof Readable)) {
-    process.stdin.end(input);
+    stdin.end(input);
     return;
   }
-  // A torn source never ends stdin: the process would wait for ever, and the error would end the host.
+  let released = false;
+  // Also sees a stream that was closed before its end, now or long ago: such a one never ends stdin.
   finished(input, { writable: false }, (cause) => {
-    if (cause) stop(engineError('INPUT_FAILED', 'the input stream failed before its end', { cause }));
+    if (!cause || released) return;
+    stop(engineError('INPUT_FAILED', `field input failed with ${quote(String(cause))}`, { cause }));
   });
-  input.pipe(process.stdin);
+  const release = (): void => {
+    released = true;
+    input.unpipe(stdin);
+    input.destroy();
+    stdin.destroy();
+  };
+  stdin.on('close', release);
+  process.exit.then(release, release);
+  input.pipe(stdin);
 }
 
 function drain(stream: Readable, max: number, onTooLarge: () => void): Promise<Buffer> {

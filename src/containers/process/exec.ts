@@ -2,13 +2,14 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import { exitStatus } from '../../os/index.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
-import { buildExecProcess, type HostFacts, openRootfsReader, resolveUser } from '../../spec/index.js';
+import { buildExecProcess, type HostFacts, openRootfsReader, resolveUser, stringifyProcess } from '../../spec/index.js';
 import type { OciProcess } from '../../spec/oci-types.js';
 import { newToken } from '../../util/ids.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import type { Session } from '../ephemeral/session.js';
 import { withExitCode } from '../exit-codes.js';
-import type { SpawnOptions } from './exec-options.js';
+import { signalNumber } from '../signal-number.js';
+import { checkExecOptions, type SpawnOptions } from './exec-options.js';
 import { openStdio } from './inline-process.js';
 import type { ProcessExit, RunningProcess } from './running-process.js';
 
@@ -38,6 +39,7 @@ export function startExec(
 ): ExecSession {
   throwIfAborted(call.signal);
   assertCommand(command);
+  checkExecOptions(options);
   const user = options.user === undefined ? undefined : resolveUser(openRootfsReader(target.rootfs), options.user, []);
   const { user: _user, stdin: _stdin, signal: _signal, ...rest } = options;
   const document = buildExecProcess(target.process, {
@@ -48,7 +50,7 @@ export function startExec(
   });
   const dir = deps.session.makeExecDir(newToken());
   try {
-    writeFileSync(`${dir}/process.json`, JSON.stringify(document), { mode: 0o600 });
+    writeFileSync(`${dir}/process.json`, stringifyProcess(document), { mode: 0o600 });
     const stdio = openStdio({
       tty: options.tty ?? false,
       stdin: options.stdin ?? false,
@@ -76,7 +78,7 @@ export function startExec(
         return { exitCode };
       });
       return {
-        process: { ...streams, exit, kill: (signal) => child.kill(signal) },
+        process: { ...streams, exit, kill: (signal = 'SIGTERM') => child.kill(signalNumber(signal)) },
         destroy: () => {
           killInside(dir);
           child.kill('SIGKILL');

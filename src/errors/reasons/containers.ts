@@ -12,7 +12,7 @@ export const CONTAINER_REASONS = defineReasons({
     code: 'RESOURCE_EXHAUSTED',
     remedy: 'raise maxOutputBytes or read the streams instead of collecting',
   },
-  INPUT_FAILED: { code: 'ABORTED', remedy: 'see the cause, then run it again with a fresh stream' },
+  INPUT_FAILED: { code: 'ABORTED', remedy: 'the stream given as input failed, see cause; call again with a good one' },
   SCOPE_CLEANUP_FAILED: {
     code: 'INTERNAL',
     remedy: 'details.cleanup lists why; the next open of the root tries again',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { signalNumber } from '#src/containers/durable/kill.js';
+import { signalNumber } from '#src/containers/signal-number.js';
 import { throwsReason } from '#support/throws-reason.js';
 
 describe('signalNumber', () => {
