@@ -4,6 +4,7 @@ import { resolveNamespaces } from '#src/containers/bundle/namespace-paths.js';
 import { rootParent } from '#src/containers/bundle/root-parent.js';
 import type { ContainerDeps } from '#src/containers/deps.js';
 import { EngineError } from '#src/errors/index.js';
+import { throwsReason } from '#support/throws-reason.js';
 
 const deps = {
   repository: {
@@ -37,9 +38,11 @@ describe('what a root is built on', () => {
   it('is the directory of the options before the image', () => {
     assert.deepEqual(rootParent({}, { chainId: 'sha256:c' }), { snapshot: 'sha256:c', options: {} });
     assert.deepEqual(rootParent({}, undefined), { snapshot: undefined, options: {} });
-    assert.deepEqual(rootParent({ rootfs: '/r' }, { chainId: 'sha256:c' }), {
+    assert.deepEqual(rootParent({ rootfs: '/usr' }, { chainId: 'sha256:c' }), {
       snapshot: undefined,
-      options: { lowerDirectory: '/r' },
+      options: { lowerDirectory: '/usr' },
     });
+    throwsReason(() => rootParent({ rootfs: '/no/such' }, undefined), 'BAD_OPTION', 'rootfs');
+    throwsReason(() => rootParent({ rootfs: '/etc/passwd' }, undefined), 'BAD_OPTION', 'rootfs');
   });
 });

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { SWEEP_SCRIPT, WATCH_SCRIPT } from '#src/containers/ephemeral/sweeper-script.js';
+import { newId, newToken } from '#src/util/ids.js';
 import { requireBinary } from '#support/require.js';
 import { tempDir } from '#support/roots.js';
 import { run } from '#support/run.js';
@@ -28,40 +29,30 @@ describe('the texts of the sweeper', () => {
       const shell = requireBinary(t, program);
       if (shell === undefined) return;
       const dir = tempDir(t);
-      const [session, runDir, cgroups] = ['s with space', 'run', 'cgroups'].map((name) => join(dir, name)) as [
-        string,
-        string,
-        string,
-      ];
-      const id = 'a'.repeat(64);
-      const odd = join(dir, 'own\nline *');
-      for (const path of [
-        `${session}/c/${id}/own`,
-        `${session}/c/${id}/rootfs`,
-        `${session}/x/t`,
-        odd,
-        join(dir, 'kept'),
-        `${cgroups}/p/caisson-${id}`,
-        `${cgroups}/p/other`,
-      ])
-        mkdirSync(path, { recursive: true });
-      for (const name of [id, 'b'.repeat(64)]) mkdirSync(`${runDir}/runtime/runc/${name}`, { recursive: true });
-      symlinkSync(odd, `${session}/c/${id}/own/0`);
-      symlinkSync(join(dir, 'gone already'), `${session}/c/${id}/own/1`);
-      writeFileSync(join(odd, 'file'), '');
-      writeFileSync(`${session}/x/t/pid`, String(process.pid));
+      const [id, other] = [newId(), newId()];
+      const [session, owners, cgroups] = [`s ${newToken()}`, 'owners\nline *', 'cgroups'].map((name) =>
+        join(dir, name),
+      ) as [string, string, string];
+      for (const name of [id, other]) {
+        mkdirSync(`${owners}/${name}/fs`, { recursive: true });
+        mkdirSync(`${cgroups}/p/caisson-${name}/below`, { recursive: true });
+      }
+      for (const path of ['own', `c/${id}/rootfs`, 'x/t']) mkdirSync(`${session}/${path}`, { recursive: true });
+      symlinkSync(owners, `${session}/own/0`);
+      symlinkSync(join(dir, 'gone already'), `${session}/own/1`);
+      writeFileSync(`${owners}/${id}/fs/file`, '');
       writeFileSync(`${session}/owner.json`, '');
-      // No such group: this test has no process to end.
-      const group = '4194303';
-      const script = [...args, '-c', SWEEP_SCRIPT, 'sweep', group, session, runDir, '/p', cgroups];
+      // Beyond the largest pid: this test has no process to end.
+      const nobody = '4194305';
+      writeFileSync(`${session}/x/t/pid`, nobody);
+      const script = [...args, '-c', SWEEP_SCRIPT, 'sweep', nobody, session, '/p', cgroups];
       const { code, stdout } = await run(shell, script, { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } });
       assert.deepEqual([code, stdout], [0, '']);
-      assert.equal(existsSync(odd), false, 'what the container owned');
+      assert.deepEqual(readdirSync(owners), [other], 'what the container owned');
       assert.deepEqual(readdirSync(`${session}/c`), []);
       assert.equal(existsSync(`${session}/x`), false);
-      assert.deepEqual(readdirSync(`${runDir}/runtime/runc`), ['b'.repeat(64)]);
-      assert.deepEqual(readdirSync(`${cgroups}/p`), ['other']);
-      assert.ok(existsSync(join(dir, 'kept')) && existsSync(`${session}/owner.json`));
+      assert.deepEqual(readdirSync(`${cgroups}/p`), [`caisson-${other}`]);
+      assert.ok(existsSync(`${session}/owner.json`));
     });
 
     it(`${program} watches until end of file, and ends when there is nothing to sweep`, async (t) => {
