@@ -24,6 +24,7 @@ done('make an image of programs of this machine', image.id.slice(7, 19));
 const first = await engine.run('quickstart/host', ['uname', '-sr']);
 done('run a throwaway container, the first of this runtime', first.stdout.trim());
 
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the Node process in the container evaluates it.
 const node = await engine.run('quickstart/host', [process.execPath, '-p', '`pid ${process.pid}, ${os.hostname()}`']);
 done('run Node in one', node.stdout.trim());
 

@@ -7,5 +7,6 @@ export async function closeEngine(parts: EngineParts): Promise<void> {
   await parts.closeFilters();
   await deps.exits.close();
   await deps.session.close();
+  parts.closeRuntimes();
   parts.closeJournal();
 }

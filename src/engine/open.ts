@@ -9,13 +9,15 @@ import { settleExit } from '../containers/durable/settle.js';
 import { LiveSet } from '../containers/ephemeral/live-set.js';
 import { Session } from '../containers/ephemeral/session.js';
 import { engineError } from '../errors/index.js';
-import { EventJournal } from '../events/index.js';
+import { type EventInput, EventJournal } from '../events/index.js';
 import { ImageStore } from '../images/index.js';
 import { readCgroupLayout } from '../os/index.js';
 import { chooseSnapshotter } from '../snapshots/index.js';
 import { ensureDirectory, IntentStore, NameIndex, openLayout, syncDirectory } from '../state/index.js';
 import { probeHost } from '../sysinfo/index.js';
+import { createLog } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
+import { forgetEarlierBoot } from './forget-earlier-boot.js';
 import type { EngineParts } from './parts.js';
 import { recover } from './recover.js';
 import { ConfiguredRuntimes } from './runtime-source.js';
@@ -23,6 +25,8 @@ import { CompiledFilters } from './seccomp-filters.js';
 import { specFacts } from './spec-facts.js';
 import { ConfiguredSupervisors } from './supervisor-source.js';
 import { verifyFilter } from './verify-filter.js';
+
+const log = createLog('engine');
 
 /** Joins the parts of an engine: the only place that constructs across folders. */
 export async function openParts(options: EngineOptions & CallOptions): Promise<EngineParts> {
@@ -39,14 +43,23 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   const cgroups = readCgroupLayout();
   if (cgroups.mode === 'none') throw engineError('NO_CGROUPS', 'no cgroup hierarchy is mounted on this host');
 
+  await forgetEarlierBoot(layout, undefined, call);
   const sessionsDir = layout.runPath('sessions');
   mkdirSync(sessionsDir, { recursive: true, mode: 0o700 });
   const snapshotter = await chooseSnapshotter({ preference: config.snapshotter, dir: layout.dir('snapshots') });
   const journal = new EventJournal({ dir: layout.dir('events') });
+  const emit = (event: EventInput): void => {
+    try {
+      journal.append(event);
+    } catch (error) {
+      // It tells of what is done: on a full disk the deed stands, untold.
+      log('event %s %s could not be written: %o', event.type, event.action, error);
+    }
+  };
   const images = await ImageStore.open({
     dir: layout.dir('images'),
     snapshotter,
-    emit: (event) => journal.append(event),
+    emit,
     usedBy: (imageId) => holdersOf(imageId),
   });
   const names = new NameIndex({ dir: layout.dir('names') });
@@ -70,6 +83,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     scratchDir: layout.runPath('runtime', 'scratch'),
     verify: (runtime, filter) => verifyFilter({ session, config }, runtime, filter),
   });
+  const runtimes = new ConfiguredRuntimes({ config, runDir: layout.run, cgroupMode: cgroups.mode });
   const supervisors = new ConfiguredSupervisors(config.supervisor);
   const deps: ContainerDeps = {
     layout,
@@ -80,7 +94,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     live: new LiveSet(),
     snapshotter,
     images,
-    runtimes: new ConfiguredRuntimes({ config, runDir: layout.run, cgroupMode: cgroups.mode }),
+    runtimes,
     supervisors,
     seccompFilters: filters,
     users: new UserCache(),
@@ -94,7 +108,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
       },
       settle: (id) => settleExit(deps, id),
     }),
-    emit: (event) => journal.append(event),
+    emit,
     now: () => new Date(),
   };
   const holdersOf = (imageId: string): string[] => imageHolders(deps, imageId);
@@ -124,6 +138,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
       });
     },
     closeFilters: () => filters.close(),
+    closeRuntimes: () => runtimes.close(),
     closeJournal: () => journal.close(),
   };
 }

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { readMountInfo } from './mountinfo.js';
+import { type MountInfo, readMountInfo } from './mountinfo.js';
 import { errnoOf } from './syscalls/index.js';
 
 /** The cgroup hierarchies of this host. */
@@ -13,20 +13,29 @@ export interface CgroupLayout {
   readonly unified: string | undefined;
 }
 
-export function readCgroupLayout(): CgroupLayout {
+/** Reads the hierarchies from the mounts that this process sees, or from those given. */
+export function readCgroupLayout(mounts: readonly MountInfo[] = readMountInfo()): CgroupLayout {
   const controllers = new Map<string, string>();
   let unified: string | undefined;
-  for (const mount of readMountInfo()) {
+  for (const mount of mounts) {
     if (mount.fsType === 'cgroup2') unified ??= mount.mountPoint;
     if (mount.fsType !== 'cgroup') continue;
     for (const word of mount.superOptions.split(',')) {
-      if (word !== 'rw' && word !== 'ro' && word !== 'xattr' && !controllers.has(word))
-        controllers.set(word, mount.mountPoint);
+      if (!isMountOption(word) && !controllers.has(word)) controllers.set(word, mount.mountPoint);
     }
   }
   const v1 = [...new Set(controllers.values())];
   const mode = v1.length === 0 ? (unified ? 'v2' : 'none') : unified ? 'hybrid' : 'v1';
   return { mode, mountPoints: unified ? [...v1, unified] : v1, controllers, unified };
+}
+
+const V1_OPTIONS = new Set(
+  'rw ro xattr noprefix clone_children cpuset_v2_mode favordynmods seclabel none all'.split(' '),
+);
+
+/** What stands among the controllers of a v1 hierarchy: `release_agent=/path`, `seclabel`…, but `name=x` is its name. */
+function isMountOption(word: string): boolean {
+  return V1_OPTIONS.has(word) || (word.includes('=') && !word.startsWith('name='));
 }
 
 /** Processes of a cgroup and the groups below it, over all hierarchies. */

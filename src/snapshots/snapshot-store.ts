@@ -124,7 +124,7 @@ export class SnapshotStore {
     } catch (error) {
       await removeTree(staged.directory, this.trash);
       if (meta.parent !== undefined && !this.hasCommitted(meta.parent)) throw notFound(meta.parent, 'parent');
-      throw fsError('making', key, error);
+      throw fsError('making', key, error, staged.directory);
     }
     // Looked for after the child can be seen: whoever removes the parent hides it first and looks for children then.
     if (meta.parent !== undefined && !this.hasCommitted(meta.parent)) {
@@ -153,7 +153,7 @@ export class SnapshotStore {
       syncDirectory(this.#active);
     } catch (error) {
       if (isTaken(error)) return false;
-      throw fsError('committing', key, error);
+      throw fsError('committing', key, error, from.directory);
     }
     const left = this.committed(name).work;
     await removeTree(left, this.trash);

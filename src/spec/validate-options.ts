@@ -35,7 +35,8 @@ const DNS = recordChecks({
   options: list(text({ max: 255, pattern: /^[a-z0-9:_-]+$/, why: 'is not an option of resolv.conf(5)' }), 64),
 });
 
-const CHECKS: Readonly<Record<keyof ContainerOptions, Check>> = {
+/** The check of each field that a caller may give. */
+export const CONTAINER_CHECKS: Readonly<Record<keyof ContainerOptions, Check>> = {
   ...RESOURCE_CHECKS,
   image: text({ max: 4096 }),
   rootfs: text({ max: 4095, pattern: /^\//, why: 'is not an absolute host directory' }),
@@ -94,7 +95,7 @@ const CHECKS: Readonly<Record<keyof ContainerOptions, Check>> = {
   }),
 };
 
-const FIELDS = recordChecks(CHECKS);
+const FIELDS = recordChecks(CONTAINER_CHECKS);
 
 /**
  * Checks what a caller asks of a container and gives a copy with normal forms: paths without doubled slashes, capabilities

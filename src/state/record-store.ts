@@ -98,7 +98,12 @@ export class RecordStore<T> {
     const { durable } = this.#options;
     const generation = this.#generation(join(directory, RECORD_FILE));
     if (generation === 0) ensureDirectory(directory, { durable });
-    writeFileAtomic(join(directory, RECORD_FILE), this.#encode(generation + 1, value), { durable });
+    try {
+      writeFileAtomic(join(directory, RECORD_FILE), this.#encode(generation + 1, value), { durable });
+    } catch (error) {
+      if (generation === 0) removeIfEmpty(directory);
+      throw error;
+    }
   }
 
   /**
@@ -251,6 +256,15 @@ function readQuickly(path: string): Envelope | undefined | 'look closer' {
   } catch (error) {
     const errno = errnoOf(error);
     return errno === 'ENOENT' || errno === 'ENOTDIR' ? undefined : 'look closer';
+  }
+}
+
+/** The directory that was made for a record which then found no room. */
+function removeIfEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // It holds something else.
   }
 }
 

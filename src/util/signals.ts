@@ -1,4 +1,4 @@
-import { engineError } from '../errors/index.js';
+import { engineError, quote } from '../errors/index.js';
 
 /** Options that every call that can block takes. @public */
 export interface CallOptions {
@@ -15,9 +15,15 @@ export function abortError(signal: AbortSignal): Error {
   return engineError('CANCELED', 'the call was canceled', { cause });
 }
 
-/** Throws when the signal is aborted. */
+/** Throws when the signal is aborted, or BAD_OPTION when it is none. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortError(signal);
+  if (signal === undefined) return;
+  if (typeof signal?.addEventListener !== 'function') {
+    throw engineError('BAD_OPTION', `field signal ${quote(signal)} is not an AbortSignal`, {
+      details: { field: 'signal' },
+    });
+  }
+  if (signal.aborted) throw abortError(signal);
 }
 
 /** Settles like `promise`, or rejects as soon as the signal aborts. The promise's own work goes on; its late failure is swallowed. */

@@ -1,6 +1,5 @@
 import { existsSync, rmSync } from 'node:fs';
 import { unmount } from '../../os/index.js';
-import type { OciRuntime } from '../../runtime/oci-runtime.js';
 import type { CallOptions } from '../../util/signals.js';
 import { containerCgroup } from '../cgroup-path.js';
 import type { ContainerDeps } from '../deps.js';
@@ -12,9 +11,8 @@ import type { ContainerRecord } from '../record.js';
  * cgroup, run dir. Goes by names alone, so it also serves for a run that was never finished. Idempotent.
  */
 export async function cleanUpRun(
-  deps: Pick<ContainerDeps, 'layout' | 'supervisors' | 'cgroups' | 'config' | 'repository'>,
+  deps: Pick<ContainerDeps, 'layout' | 'runtimes' | 'supervisors' | 'cgroups' | 'config' | 'repository'>,
   record: ContainerRecord,
-  runtime: OciRuntime,
   call: CallOptions = {},
 ): Promise<void> {
   const { id } = record;
@@ -25,6 +23,8 @@ export async function cleanUpRun(
     await emptyCgroup(deps.cgroups, cgroup);
     return;
   }
+  // Not before: a container that never ran can be removed without its runtime.
+  const runtime = await deps.runtimes.get(record.runtime, call);
   const task = record.task ?? {
     id,
     bundle: runDir,

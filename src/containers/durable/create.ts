@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { EngineError } from '../../errors/index.js';
 import { identifyProcess, type ProcessIdentity } from '../../os/index.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
-import { validateContainerOptions } from '../../spec/index.js';
+import { checkBoolean, commandLine, oneOf, validateContainerOptions } from '../../spec/index.js';
 import { newId } from '../../util/ids.js';
 import { Rollback } from '../../util/rollback.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
@@ -11,6 +11,8 @@ import type { ContainerDeps } from '../deps.js';
 import { readableName } from '../readable-names.js';
 import { type ContainerRecord, storeImage } from '../record.js';
 import { containerAttributes } from './event-attributes.js';
+
+const checkSupervisor = oneOf(['conmon', 'shim']);
 
 /** Options of `containers.create`. @public */
 export interface CreateOptions extends ContainerOptions, CallOptions {
@@ -25,8 +27,12 @@ export async function createContainer(deps: ContainerDeps, options: CreateOption
   const { signal, autoRemove, supervisor, ...rest } = options;
   const call: CallOptions = signal === undefined ? {} : { signal };
   const checked = validateContainerOptions(rest);
+  if (autoRemove !== undefined) checkBoolean('autoRemove', autoRemove);
+  if (supervisor !== undefined) checkSupervisor('supervisor', supervisor);
   throwIfAborted(signal);
   const image = checked.image === undefined ? undefined : await deps.images.resolve(checked.image, call);
+  // A container that could never start is not made.
+  commandLine(checked, image?.config);
   const runtime = await deps.runtimes.get(checked.runtime, call);
   const supervisorName = deps.supervisors.get(supervisor).name;
   const id = newId();

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { OciSpec } from '../../spec/oci-types.js';
 import type { ContainerDeps } from '../deps.js';
-import { type CollectOptions, collectProcess } from '../process/collect.js';
+import { type CollectOptions, checkCollectOptions, collectProcess } from '../process/collect.js';
 import { type ExecSession, startExec } from '../process/exec.js';
 import type { ExecOptions, SpawnOptions } from '../process/exec-options.js';
 import type { ProcessResult, RunningProcess } from '../process/running-process.js';
@@ -13,6 +13,7 @@ export async function execInContainer(
   command: readonly string[],
   options: ExecOptions & CollectOptions,
 ): Promise<ProcessResult> {
+  checkCollectOptions(options);
   const session = await enter(deps, id, command, { ...options, stdin: options.input !== undefined });
   return collectProcess(
     session.process,

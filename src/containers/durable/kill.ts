@@ -1,8 +1,7 @@
-import { constants } from 'node:os';
-import { engineError, quote } from '../../errors/index.js';
 import { signalProcess } from '../../os/index.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
+import { signalNumber } from '../signal-number.js';
 import { assertMay } from '../status.js';
 
 /** Sends a signal to the container's init. Throws CONTAINER_NOT_RUNNING. */
@@ -17,22 +16,4 @@ export async function killContainer(
   assertMay('kill', record);
   if (record.task !== undefined) signalProcess(record.task.init, number);
   deps.emit({ type: 'container', action: 'kill', id, attributes: { name: record.name, signal: String(signal) } });
-}
-
-/** Number of a signal given as `SIGTERM`, `TERM`, `15` or 15. Throws BAD_SIGNAL. */
-export function signalNumber(signal: string | number): number {
-  const text = String(signal).toUpperCase();
-  const numbers: Readonly<Record<string, number>> = constants.signals;
-  const number = /^\d+$/.test(text) ? Number(text) : (numbers[text] ?? numbers[`SIG${text}`] ?? realTimeSignal(text));
-  if (number === undefined || number < 1 || number > 64) {
-    throw engineError('BAD_SIGNAL', `signal ${quote(signal)} does not exist`, {
-      details: { field: 'signal', value: signal },
-    });
-  }
-  return number;
-}
-
-function realTimeSignal(text: string): number | undefined {
-  const match = /^(?:SIG)?RTMIN(?:\+(\d+))?$/.exec(text);
-  return match ? 34 + Number(match[1] ?? 0) : undefined;
 }

@@ -54,12 +54,11 @@ async function repairStart(deps: ContainerDeps, locked: LockedContainer, call: C
     await settleLocked(deps, locked, call);
     return;
   }
-  await cleanUpRun(deps, current, runtime, call);
+  await cleanUpRun(deps, current, call);
   locked.save({ status: current.runs === 0 ? 'created' : 'exited', task: undefined });
 }
 
 async function finishExit(deps: ContainerDeps, locked: LockedContainer, call: CallOptions): Promise<void> {
-  const runtime = await deps.runtimes.get(locked.current.runtime, call);
-  await cleanUpRun(deps, locked.current, runtime, call);
+  await cleanUpRun(deps, locked.current, call);
   locked.save({ task: undefined });
 }

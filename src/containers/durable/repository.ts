@@ -9,7 +9,7 @@ import {
   type RecordStore,
   resolveIdPrefix,
 } from '../../state/index.js';
-import { isFullId } from '../../util/ids.js';
+import { isFullId, SAFE_NAME } from '../../util/ids.js';
 import { KeyedMutex } from '../../util/keyed-mutex.js';
 import type { CallOptions } from '../../util/signals.js';
 import { type EphemeralRecord, ephemeralDir, isEphemeralKnown, listEphemeralRecords } from '../ephemeral/record.js';
@@ -63,7 +63,7 @@ export class ContainerRepository {
   /** Like `resolve`, but `undefined` for one that does not exist. */
   findId(reference: string): string | undefined {
     if (isFullId(reference)) return this.find(reference) === undefined ? undefined : reference;
-    const named = this.#deps.names.find(reference);
+    const named = SAFE_NAME.test(reference) ? this.#deps.names.find(reference) : undefined;
     if (named !== undefined && this.find(named) !== undefined) return named;
     return /^[a-f0-9]{1,64}$/.test(reference)
       ? resolveIdPrefix(this.#deps.store.ids(), reference, 'container')

@@ -39,8 +39,7 @@ export async function settleLocked(deps: ContainerDeps, locked: LockedContainer,
     id: current.id,
     attributes: { ...containerAttributes(current), exitCode: String(exit.exitCode) },
   });
-  const runtime = await deps.runtimes.get(current.runtime, call);
-  await cleanUpRun(deps, current, runtime, call);
+  await cleanUpRun(deps, current, call);
   locked.save({ task: undefined });
   if (current.autoRemove) await removeLocked(deps, locked, call);
 }

@@ -34,8 +34,8 @@ async function startLocked(deps: ContainerDeps, locked: LockedContainer, call: C
   // Saved first: after a crash, recovery must know that a runtime object with this id may exist.
   locked.save({ status: 'starting', error: undefined, task: undefined });
   try {
-    await cleanUpRun(deps, record, runtime, call);
-    undo.defer(() => cleanUpRun(deps, locked.current, runtime, { signal: cleanupSignal() }));
+    await cleanUpRun(deps, record, call);
+    undo.defer(() => cleanUpRun(deps, locked.current, { signal: cleanupSignal() }));
     mkdirSync(`${runDir}/rootfs`, { recursive: true, mode: 0o700 });
     mkdirSync(`${runDir}/supervisor`, { mode: 0o700 });
     mountAll(await deps.snapshotter.mounts(id), `${runDir}/rootfs`);

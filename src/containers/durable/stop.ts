@@ -1,9 +1,14 @@
 import { EngineError } from '../../errors/index.js';
+import { integer } from '../../spec/index.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
+import { signalNumber } from '../signal-number.js';
 import { isLive } from '../status.js';
 import { killContainer } from './kill.js';
 import { waitContainer } from './wait.js';
+
+/** As long as a container's own stopTimeoutMs may be. */
+const checkGrace = integer(0, 864_000_000);
 
 /** @public */
 export interface StopOptions extends CallOptions {
@@ -15,6 +20,8 @@ export interface StopOptions extends CallOptions {
 
 /** Stops a container: its stop signal, then after the grace SIGKILL. One that does not run is left alone. */
 export async function stopContainer(deps: ContainerDeps, id: string, options: StopOptions = {}): Promise<void> {
+  if (options.timeoutMs !== undefined) checkGrace('timeoutMs', options.timeoutMs);
+  if (options.stopSignal !== undefined) signalNumber(options.stopSignal);
   const record = deps.repository.read(id);
   if (!isLive(record.status)) return;
   const signal = options.stopSignal ?? record.options.stopSignal ?? record.image?.config.stopSignal ?? 'SIGTERM';

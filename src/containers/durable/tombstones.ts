@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { EngineError } from '../../errors/index.js';
 import { writeFileAtomic } from '../../state/index.js';
 import type { LastExit } from '../record.js';
 
@@ -6,7 +7,12 @@ const KEEP_MS = 3_600_000;
 
 /** Exits of removed containers, kept an hour: a waiter in another process must not lose the code to auto-remove. */
 export function writeTombstone(path: string, exit: LastExit): void {
-  writeFileAtomic(path, JSON.stringify(exit), { durable: false });
+  try {
+    writeFileAtomic(path, JSON.stringify(exit), { durable: false });
+  } catch (error) {
+    // A removal on a full disk goes on without.
+    if (!EngineError.is(error, 'RESOURCE_EXHAUSTED', 'DISK_FULL')) throw error;
+  }
 }
 
 export function readTombstone(path: string): LastExit | undefined {

@@ -6,11 +6,12 @@ import { validateContainerOptions } from '../../spec/index.js';
 import { shortId } from '../../util/ids.js';
 import { type CallOptions, raceSignal } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
-import type { LogOptions } from '../log-options.js';
-import { type CollectOptions, collectProcess } from '../process/collect.js';
+import { checkLogOptions, type LogOptions } from '../log-options.js';
+import { type CollectOptions, checkCollectOptions, collectProcess } from '../process/collect.js';
 import { startExec } from '../process/exec.js';
 import type { ExecOptions, SpawnOptions } from '../process/exec-options.js';
 import type { ProcessExit, ProcessResult, RunningProcess } from '../process/running-process.js';
+import { signalNumber } from '../signal-number.js';
 import { type EphemeralLaunch, launchEphemeral } from './launch.js';
 import { waitForPidFile } from './started.js';
 
@@ -42,11 +43,7 @@ export class EphemeralContainer implements AsyncDisposable {
     const { signal, ...rest } = options;
     const call: CallOptions = signal === undefined ? {} : { signal };
     const checked = validateContainerOptions(rest);
-    const launch = await launchEphemeral(
-      deps,
-      { options: checked, stdin: checked.openStdin ?? false, pidFile: true },
-      call,
-    );
+    const launch = await launchEphemeral(deps, { options: checked, stdin: checked.openStdin ?? false }, call);
     const container = new EphemeralContainer(deps, launch);
     try {
       container.#keepLog();
@@ -90,6 +87,7 @@ export class EphemeralContainer implements AsyncDisposable {
 
   /** Runs a command in the container and collects its output. A non-zero exit code is a result, not an error, unless `check`. */
   async exec(command: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<ProcessResult> {
+    checkCollectOptions(options);
     const session = this.#exec(command, { ...options, stdin: options.input !== undefined });
     return collectProcess(
       session.process,
@@ -110,6 +108,7 @@ export class EphemeralContainer implements AsyncDisposable {
 
   /** The container's output so far, and with `follow` what comes until it ends. */
   logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
+    checkLogOptions(options);
     this.#assertRunning('logs');
     return readLog({
       path: `${this.#launch.dir}/ctr.log`,
@@ -128,13 +127,18 @@ export class EphemeralContainer implements AsyncDisposable {
 
   /** Sends a signal to the container's init; false when it has ended. SIGKILL ends all its processes. */
   kill(signal: NodeJS.Signals | number = 'SIGKILL'): boolean {
+    const number = signalNumber(signal);
     if (this.#ended) return false;
-    if (signal === 'SIGKILL' || signal === 9) {
+    if (number === 9) {
       this.#launch.destroy();
       return true;
     }
-    process.kill(this.pid, signal);
-    return true;
+    try {
+      return process.kill(this.pid, number);
+    } catch {
+      // It ends just now.
+      return false;
+    }
   }
 
   resize(size: { readonly rows: number; readonly columns: number }): void {

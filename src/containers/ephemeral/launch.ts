@@ -1,10 +1,11 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { engineError, quote } from '../../errors/index.js';
 import type { Child } from '../../os/index.js';
 import { exitStatus, identifyProcess, mountAll, type ProcessIdentity, unmount } from '../../os/index.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
 import type { OciSpec } from '../../spec/oci-types.js';
-import { newId } from '../../util/ids.js';
+import { newId, shortId } from '../../util/ids.js';
 import { Rollback } from '../../util/rollback.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import { rootParent } from '../bundle/root-parent.js';
@@ -14,6 +15,7 @@ import type { ContainerDeps } from '../deps.js';
 import { withExitCode } from '../exit-codes.js';
 import { openStdio } from '../process/inline-process.js';
 import type { ProcessExit, RunningProcess } from '../process/running-process.js';
+import { signalNumber } from '../signal-number.js';
 import type { EphemeralRecord } from './record.js';
 import { emptyCgroup } from './sweep.js';
 
@@ -33,8 +35,6 @@ export interface EphemeralLaunch {
 export interface LaunchRequest {
   readonly options: ContainerOptions;
   readonly stdin: boolean;
-  /** Write `<dir>/pid` once the process runs. */
-  readonly pidFile: boolean;
 }
 
 let ownIdentity: ProcessIdentity | undefined;
@@ -51,10 +51,10 @@ export async function launchEphemeral(
   throwIfAborted(call.signal);
   const { options } = request;
   const id = newId();
-  const image = options.image === undefined ? undefined : await deps.images.resolve(options.image, call);
-  const runtime = await deps.runtimes.get(options.runtime, call);
   const undo = new Rollback();
   try {
+    const image = options.image === undefined ? undefined : await deps.images.resolve(options.image, call);
+    const runtime = await deps.runtimes.get(options.runtime, call);
     // Before the name is claimed: by this directory others see that its holder exists.
     const dir = deps.session.makeContainerDir(id, [...deps.snapshotter.ownPaths(id), `${runtime.root}/${id}`]);
     undo.defer(() => rmSync(dir, { recursive: true, force: true }));
@@ -85,7 +85,7 @@ export async function launchEphemeral(
       id,
       bundle: dir,
       logFile: `${dir}/log.json`,
-      ...(request.pidFile && { pidFile: `${dir}/pid` }),
+      pidFile: `${dir}/pid`,
       stdin: stdio.stdin,
       stdout: stdio.stdout,
       stderr: stdio.stderr,
@@ -99,7 +99,7 @@ export async function launchEphemeral(
     if (spec.linux.seccomp !== undefined) deps.seccompFilters.learn(runtime, spec.linux.seccomp, id, child.exit);
     const cgroup = containerCgroup(deps.config.cgroupParent, id);
     let destroyed = false;
-    const end = finishLaunch(deps, { id, dir, runtime, record, cgroup }, child);
+    const end = finishLaunch(deps, { id, dir, runtime, record, cgroup, wasDestroyed: () => destroyed }, child);
     const destroy = (): void => {
       if (destroyed) return;
       destroyed = true;
@@ -116,13 +116,17 @@ export async function launchEphemeral(
       record,
       runtime,
       destroy,
-      process: { ...streams, exit: end, kill: (signal?: NodeJS.Signals | number) => child.kill(signal) },
+      process: {
+        ...streams,
+        exit: end,
+        kill: (signal: NodeJS.Signals | number = 'SIGTERM') => child.kill(signalNumber(signal)),
+      },
     };
     deps.live.add(launch);
     return launch;
   } catch (error) {
     await undo.run();
-    throw error;
+    throw withExitCode(error as Error);
   }
 }
 
@@ -132,6 +136,7 @@ interface Launched {
   readonly runtime: OciRuntime;
   readonly record: EphemeralRecord;
   readonly cgroup: string;
+  readonly wasDestroyed: () => boolean;
 }
 
 /** After the runtime process has ended: takes away what it made, in the order of the sweep, and tells how it ended. */
@@ -139,7 +144,7 @@ async function finishLaunch(deps: ContainerDeps, launched: Launched, child: Chil
   const exit = await child.exit;
   const { id, dir, runtime, record } = launched;
   const exitCode = exitStatus(exit);
-  const failed = exitCode === 0 ? undefined : runtime.readError(`${dir}/log.json`);
+  const failed = launched.wasDestroyed() ? undefined : startError(launched, exitCode);
   // A runtime that was killed, or failed half-way, may have left its container.
   if (exit.signal !== null || failed !== undefined) {
     await emptyCgroup(deps.cgroups, launched.cgroup);
@@ -157,6 +162,18 @@ async function finishLaunch(deps: ContainerDeps, launched: Launched, child: Chil
   });
   if (failed !== undefined) throw withExitCode(failed);
   return { exitCode };
+}
+
+/** The pid file is written when the process runs: without it the exit code is the runtime's own, whatever it is. */
+function startError({ id, dir, runtime }: Launched, exitCode: number): Error | undefined {
+  const logged = exitCode === 0 ? undefined : runtime.readError(`${dir}/log.json`);
+  if (logged !== undefined || existsSync(`${dir}/pid`)) return logged;
+  const { name, path } = runtime.binary;
+  return engineError(
+    'RUNTIME_FAILED',
+    `runtime ${quote(name)} at ${quote(path)} ended with exit code ${exitCode} before container ${shortId(id)} ran`,
+    { details: { runtime: name, path, runtimeExitCode: exitCode } },
+  );
 }
 
 function mountRoot(dir: string, mounts: Parameters<typeof mountAll>[0]): void {

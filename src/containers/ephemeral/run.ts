@@ -1,7 +1,7 @@
 import type { ContainerOptions } from '../../spec/container-options.js';
 import { validateContainerOptions } from '../../spec/index.js';
 import type { ContainerDeps } from '../deps.js';
-import { type CollectOptions, collectProcess } from '../process/collect.js';
+import { type CollectOptions, checkCollectOptions, collectProcess } from '../process/collect.js';
 import type { ProcessResult, RunningProcess } from '../process/running-process.js';
 import { launchEphemeral } from './launch.js';
 
@@ -31,12 +31,12 @@ export async function runEphemeral(
     ...(check !== undefined && { check }),
     ...(signal !== undefined && { signal }),
   };
+  checkCollectOptions(collect);
   const launched = await launchEphemeral(
     deps,
     {
       options: validateContainerOptions(withCommand(rest, image, command)),
       stdin: input !== undefined,
-      pidFile: false,
     },
     collect,
   );
@@ -54,7 +54,7 @@ export async function spawnEphemeral(
   const { stdin, signal, ...rest } = options;
   const launched = await launchEphemeral(
     deps,
-    { options: validateContainerOptions(withCommand(rest, image, command)), stdin: stdin ?? false, pidFile: false },
+    { options: validateContainerOptions(withCommand(rest, image, command)), stdin: stdin ?? false },
     signal === undefined ? {} : { signal },
   );
   signal?.addEventListener('abort', launched.destroy, { once: true });

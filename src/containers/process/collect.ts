@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
-import { EngineError, engineError } from '../../errors/index.js';
+import { EngineError, engineError, quote } from '../../errors/index.js';
+import { badField, checkBoolean, integer } from '../../spec/index.js';
 import { abortError } from '../../util/signals.js';
 import type { ProcessResult, RunningProcess } from './running-process.js';
 
@@ -8,7 +9,7 @@ export type ProcessInput = string | Uint8Array | Readable;
 
 /** How output is collected. @public */
 export interface CollectOptions {
-  /** Written to the process's stdin, which is then ended. */
+  /** Written to the process's stdin, which is then ended. A stream is destroyed when the process reads no more. */
   readonly input?: ProcessInput;
   /** More than this many bytes on stdout or stderr ends the process and throws OUTPUT_TOO_LARGE. @defaultValue 64 MiB */
   readonly maxOutputBytes?: number;
@@ -20,6 +21,26 @@ export interface CollectOptions {
 }
 
 const DEFAULT_MAX_OUTPUT = 64 << 20;
+/** The longest time that a timer of Node takes; a longer one would fire at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+const checkTimeout = integer(1, MAX_TIMEOUT_MS);
+const checkMaxOutput = integer(0, Number.MAX_SAFE_INTEGER);
+
+/** Throws BAD_OPTION or BAD_LIMIT. Call it before anything is started. */
+export function checkCollectOptions(options: CollectOptions): void {
+  const { input, maxOutputBytes, timeoutMs, check } = options;
+  if (input !== undefined && !isInput(input)) {
+    throw badField('BAD_OPTION', 'input', input, 'is not a string, Uint8Array or Readable');
+  }
+  if (maxOutputBytes !== undefined) checkMaxOutput('maxOutputBytes', maxOutputBytes);
+  if (timeoutMs !== undefined) checkTimeout('timeoutMs', timeoutMs);
+  if (check !== undefined) checkBoolean('check', check);
+}
+
+function isInput(input: unknown): boolean {
+  return typeof input === 'string' || input instanceof Uint8Array || input instanceof Readable;
+}
 
 /** Feeds, collects and limits a process until its end. `kill` must end it for certain. */
 export async function collectProcess(
@@ -51,7 +72,7 @@ export async function collectProcess(
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    feed(process, options.input);
+    feed(process, options.input, stop);
     const max = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT;
     const tooLarge = (stream: string) => (): void =>
       stop(
@@ -62,7 +83,10 @@ export async function collectProcess(
     const [stdout, stderr, exit] = await Promise.all([
       drain(process.stdout, max, tooLarge('stdout')),
       drain(process.stderr, max, tooLarge('stderr')),
-      process.exit,
+      process.exit.catch((error: Error) => {
+        failure ??= error;
+        return { exitCode: -1 };
+      }),
     ]);
     if (failure !== undefined) throw withOutput(failure, stdout, stderr);
     const result: ProcessResult = {
@@ -75,18 +99,30 @@ export async function collectProcess(
     };
     if (options.check === true && exit.exitCode !== 0) throw nonZero(result);
     return result;
-  } catch (error) {
-    throw failure ?? error;
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
   }
 }
 
-function feed(process: RunningProcess, input: ProcessInput | undefined): void {
-  if (input === undefined || process.stdin === undefined) return;
-  if (input instanceof Readable) input.pipe(process.stdin);
-  else process.stdin.end(input);
+function feed(process: RunningProcess, input: ProcessInput | undefined, stop: (error: Error) => void): void {
+  const { stdin } = process;
+  if (input === undefined || stdin === undefined) return;
+  if (!(input instanceof Readable)) {
+    stdin.end(input);
+    return;
+  }
+  input.on('error', (cause) => {
+    stop(engineError('INPUT_FAILED', `field input failed with ${quote(String(cause))}`, { cause }));
+  });
+  const release = (): void => {
+    input.unpipe(stdin);
+    input.destroy();
+    stdin.destroy();
+  };
+  stdin.on('close', release);
+  process.exit.then(release, release);
+  input.pipe(stdin);
 }
 
 function drain(stream: Readable, max: number, onTooLarge: () => void): Promise<Buffer> {

@@ -1,3 +1,6 @@
+import { validateExecOptions } from '../../spec/index.js';
+import type { CollectOptions } from './collect.js';
+
 /** How to run a further process in a running container. @public */
 export interface ExecOptions {
   /** Added to the container's environment. */
@@ -17,4 +20,10 @@ export interface SpawnOptions extends ExecOptions {
   /** Give the process a stdin to write to; otherwise it reads end-of-file at once. @defaultValue false */
   readonly stdin?: boolean;
   readonly signal?: AbortSignal;
+}
+
+/** Throws UNKNOWN_OPTION or the reason of the bad field. Those of collecting have their own check. */
+export function checkExecOptions(options: SpawnOptions & CollectOptions): void {
+  const { signal: _signal, input: _input, maxOutputBytes: _max, timeoutMs: _timeout, check: _check, ...own } = options;
+  validateExecOptions(own);
 }

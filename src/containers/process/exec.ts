@@ -8,7 +8,8 @@ import { newToken } from '../../util/ids.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import type { Session } from '../ephemeral/session.js';
 import { withExitCode } from '../exit-codes.js';
-import type { SpawnOptions } from './exec-options.js';
+import { signalNumber } from '../signal-number.js';
+import { checkExecOptions, type SpawnOptions } from './exec-options.js';
 import { openStdio } from './inline-process.js';
 import type { ProcessExit, RunningProcess } from './running-process.js';
 
@@ -38,6 +39,7 @@ export function startExec(
 ): ExecSession {
   throwIfAborted(call.signal);
   assertCommand(command);
+  checkExecOptions(options);
   const user = options.user === undefined ? undefined : resolveUser(openRootfsReader(target.rootfs), options.user, []);
   const { user: _user, stdin: _stdin, signal: _signal, ...rest } = options;
   const document = buildExecProcess(target.process, {
@@ -76,7 +78,7 @@ export function startExec(
         return { exitCode };
       });
       return {
-        process: { ...streams, exit, kill: (signal) => child.kill(signal) },
+        process: { ...streams, exit, kill: (signal = 'SIGTERM') => child.kill(signalNumber(signal)) },
         destroy: () => {
           killInside(dir);
           child.kill('SIGKILL');

@@ -1,5 +1,5 @@
 import type { DecompressLimits } from '../../archive/index.js';
-import { engineError, quote } from '../../errors/index.js';
+import { EngineError, engineError, quote } from '../../errors/index.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ImageDeps } from '../image-deps.js';
 import { checkMadeConfig, type MadeImageConfig } from '../made-config.js';
@@ -57,15 +57,19 @@ export async function importImages(deps: ImageDeps, plan: ImportPlan): Promise<r
     deps,
     async (session) => {
       const located = await locateSource(plan.input, session.tempPath, call);
-      const images = await readImages(deps, session, located, plan, { reference, run });
-      if (images.length > 1 && !plan.several) throw severalImages(located, images);
-      const ids: Digest[] = [];
-      for (const image of images) {
-        const references = reference === undefined ? image.references : [reference];
-        const replaceTags = options.replaceTags ?? true;
-        ids.push(await storeImage(deps, session, { ...image, references }, { ...call, replaceTags }));
+      try {
+        const images = await readImages(deps, session, located, plan, { reference, run });
+        if (images.length > 1 && !plan.several) throw severalImages(located, images);
+        const ids: Digest[] = [];
+        for (const image of images) {
+          const references = reference === undefined ? image.references : [reference];
+          const replaceTags = options.replaceTags ?? true;
+          ids.push(await storeImage(deps, session, { ...image, references }, { ...call, replaceTags }));
+        }
+        return ids;
+      } catch (error) {
+        throw namingSource(error, located);
       }
-      return ids;
     },
     call,
   );
@@ -112,6 +116,16 @@ async function readImages(
     default:
       throw badSource(located.path, `can't be read as format ${quote(format)}`);
   }
+}
+
+/** A damaged archive is told by its path, not by an offset alone. */
+function namingSource(error: unknown, located: Located): unknown {
+  const source = quote(located.kind === 'archive' ? located.name : located.path);
+  if (!EngineError.is(error, 'DATA_LOSS', 'BAD_ARCHIVE') || error.message.includes(source)) return error;
+  return new EngineError(error.code, error.reason, `image source ${source}: ${error.message}`, {
+    details: { ...error.details, source },
+    cause: error.cause,
+  });
 }
 
 function severalImages(located: Located, images: readonly ImageToStore[]): Error {

@@ -24,6 +24,7 @@ export async function locateSource(
   call: CallOptions = {},
 ): Promise<Located> {
   if (typeof input !== 'string') {
+    if (typeof input?.[Symbol.asyncIterator] !== 'function') throw badSource(input, 'is neither a path nor a stream');
     const path = tempPath();
     await spool(input, path, call);
     return { kind: 'archive', path, name: 'stream' };

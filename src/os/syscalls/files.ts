@@ -24,6 +24,7 @@ const FS_IMMUTABLE_FL = 0x10;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const SYS_OPENAT2 = 437;
+const O_CLOEXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_IN_ROOT = 0x10n;
 
@@ -108,9 +109,9 @@ export function clearImmutable(path: PathBytes): boolean {
   }
 }
 
-/** openat2(2) with RESOLVE_IN_ROOT: `path` is resolved as if `rootFd` were `/`; symbolic links can't leave it. Needs Linux 5.6. */
+/** openat2(2) with RESOLVE_IN_ROOT: `path` is resolved as if `rootFd` were `/`; symbolic links can't leave it. Closed on exec. Needs Linux 5.6. */
 export function openat2InRoot(rootFd: number, path: string, flags: number, mode = 0): number {
-  const how = new BigUint64Array([BigInt(flags), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
+  const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
   const fd = Number(cOpenat2(SYS_OPENAT2, rootFd, path, how, how.byteLength));
   if (fd < 0) throw syscallError('openat2', errnoName(), { path });
   return fd;

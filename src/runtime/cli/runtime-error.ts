@@ -52,7 +52,7 @@ export function runtimeError(message: string, failed?: FailedCall): EngineError 
       ? {}
       : { argv: failed.argv, exitCode: failed.exitCode, stderr: failed.stderr.slice(-2000) }),
   };
-  return engineError(classifyMessage(message), `the runtime says ${quote(message)}`, { details });
+  return engineError(classifyMessage(message), `the runtime says ${quote(message, 1000)}`, { details });
 }
 
 /** True when the message says that the runtime does not know the container. */

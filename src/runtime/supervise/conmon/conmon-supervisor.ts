@@ -77,9 +77,10 @@ class ConmonSupervisor implements Supervisor {
         details: { id: task.id, pids: supervisors.map(({ pid }) => pid) },
       });
     }
+    // Dead before the runtime looks: runc's forced delete sleeps 100 ms between its kill and its next look.
+    if (task.init !== undefined) await killAndWait([task.init], SETTLE_MS, call);
     await runtime.delete(task.id, call);
     await sweepCgroup(task.bundle, call);
-    if (task.init !== undefined) await killAndWait([task.init], SETTLE_MS, call);
     removeConmonFiles(files);
     removeExitRecord(task.exitDir, task.id);
   }
