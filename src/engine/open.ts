@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { type EngineOptions, resolveConfig } from '../config/index.js';
 import { UserCache } from '../containers/bundle/user-cache.js';
 import type { ContainerDeps } from '../containers/deps.js';
@@ -11,7 +12,7 @@ import { Session } from '../containers/ephemeral/session.js';
 import { engineError } from '../errors/index.js';
 import { type EventInput, EventJournal } from '../events/index.js';
 import { ImageStore } from '../images/index.js';
-import { readCgroupLayout } from '../os/index.js';
+import { makePrivateDir, readCgroupLayout } from '../os/index.js';
 import { chooseSnapshotter } from '../snapshots/index.js';
 import { ensureDirectory, IntentStore, NameIndex, openLayout, syncDirectory } from '../state/index.js';
 import { probeHost } from '../sysinfo/index.js';
@@ -58,6 +59,8 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   };
   const images = await ImageStore.open({
     dir: layout.dir('images'),
+    // A directory that the host names may serve several roots: each has a part of its own in it.
+    ...(rest.tempDir !== undefined && { tempDir: makeTempDirectory(rest.tempDir, layout.run) }),
     snapshotter,
     emit,
     usedBy: (imageId) => holdersOf(imageId),
@@ -141,6 +144,12 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     closeRuntimes: () => runtimes.close(),
     closeJournal: () => journal.close(),
   };
+}
+
+function makeTempDirectory(tempDir: string, runDir: string): string {
+  const own = join(tempDir, `caisson-${basename(runDir)}`);
+  makePrivateDir(own);
+  return own;
 }
 
 const KINDS = ['snapshots', 'events', 'images', 'names', 'intents', 'tombstones', 'containers', 'locks', 'cache'];

@@ -6,6 +6,7 @@ import type { OciRuntime } from '../../runtime/oci-runtime.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
 import type { OciSpec } from '../../spec/oci-types.js';
 import { newId, shortId } from '../../util/ids.js';
+import { nextTurn } from '../../util/next-turn.js';
 import { Rollback } from '../../util/rollback.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import { rootParent } from '../bundle/root-parent.js';
@@ -43,11 +44,15 @@ let ownIdentity: ProcessIdentity | undefined;
  * Starts a throwaway container in the foreground of a runtime process that is our child and joins the sweeper's
  * process group. Everything it makes is listed in its session directory before it is made.
  */
-export async function launchEphemeral(
+export function launchEphemeral(
   deps: ContainerDeps,
   request: LaunchRequest,
   call: CallOptions = {},
 ): Promise<EphemeralLaunch> {
+  return deps.live.starting(() => launch(deps, request, call));
+}
+
+async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOptions): Promise<EphemeralLaunch> {
   throwIfAborted(call.signal);
   const { options } = request;
   const id = newId();
@@ -67,6 +72,7 @@ export async function launchEphemeral(
     undo.defer(() => deps.snapshotter.remove(id));
     mountRoot(dir, mounts);
     undo.defer(() => unmount(`${dir}/rootfs`, { lazy: true }));
+    await nextTurn();
     const { spec } = await writeBundle(
       deps,
       { id, dir, options, image: image?.config, imageId: image?.id, runtime },
@@ -74,6 +80,7 @@ export async function launchEphemeral(
     );
     const record = ephemeralRecord(deps, id, options, image?.id, spec);
     writeFileSync(`${dir}/record.json`, JSON.stringify(record), { mode: 0o600 });
+    await nextTurn();
     throwIfAborted(call.signal);
     const stdio = openStdio({
       tty: options.tty ?? false,
@@ -108,7 +115,7 @@ export async function launchEphemeral(
       // What it can't end, finishLaunch tries again and reports.
       emptyCgroup(deps.cgroups, cgroup).catch(() => {});
     };
-    const launch = {
+    const launched = {
       id,
       dir,
       spec,
@@ -122,8 +129,8 @@ export async function launchEphemeral(
         kill: (signal: NodeJS.Signals | number = 'SIGTERM') => child.kill(signalNumber(signal)),
       },
     };
-    deps.live.add(launch);
-    return launch;
+    deps.live.add(launched);
+    return launched;
   } catch (error) {
     await undo.run();
     throw withExitCode(error as Error);
@@ -151,7 +158,9 @@ async function finishLaunch(deps: ContainerDeps, launched: Launched, child: Chil
     rmSync(`${runtime.root}/${id}`, { recursive: true, force: true });
   }
   unmount(`${dir}/rootfs`, { lazy: true });
+  await nextTurn();
   await deps.snapshotter.remove(id);
+  await nextTurn();
   rmSync(dir, { recursive: true, force: true });
   if (record.name !== undefined) deps.names.release(record.name, id);
   deps.emit({
