@@ -42,11 +42,8 @@ async function startLocked(deps: ContainerDeps, locked: LockedContainer, call: C
     mkdirSync(exitDir, { mode: 0o700 });
     mountAll(await deps.snapshotter.mounts(id), `${runDir}/rootfs`);
     const image = record.image && loadImageConfig(record.image);
-    const { spec } = await writeBundle(
-      deps,
-      { id, dir: runDir, options, image, imageId: record.image?.id, runtime },
-      call,
-    );
+    // No image id: the container may have changed its account files, and what they say now is for it alone.
+    const { spec } = await writeBundle(deps, { id, dir: runDir, options, image, imageId: undefined, runtime }, call);
     const task = await supervisor.create(
       {
         id,

@@ -25,7 +25,7 @@ export async function stopContainer(deps: ContainerDeps, id: string, options: St
   if (options.stopSignal !== undefined) signalNumber(options.stopSignal);
   const record = deps.repository.read(id);
   if (!isLive(record.status)) return;
-  const signal = options.stopSignal ?? record.options.stopSignal ?? record.image?.config.stopSignal ?? 'SIGTERM';
+  const signal = options.stopSignal ?? record.options.stopSignal ?? imageSignal(record) ?? 'SIGTERM';
   const graceMs = options.timeoutMs ?? record.options.stopTimeoutMs ?? deps.config.defaultStopTimeoutMs;
   if (await ended(deps, record, signal, graceMs, options)) return;
   await ended(deps, record, 'SIGKILL', undefined, options);
@@ -50,5 +50,15 @@ async function ended(
     if (EngineError.is(error, 'FAILED_PRECONDITION') || EngineError.is(error, 'NOT_FOUND')) return true;
     if (limit?.aborted && !call.signal?.aborted) return false;
     throw error;
+  }
+}
+
+/** The image's stop signal, unless there is no such signal: an image can't make its containers impossible to stop. */
+function imageSignal({ image }: ContainerRecord): number | undefined {
+  const signal = image?.config.stopSignal;
+  try {
+    return signal === undefined ? undefined : signalNumber(signal);
+  } catch {
+    return undefined;
   }
 }
