@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { engineError, quote } from '../../errors/index.js';
-import { identifyProcess } from '../../os/index.js';
+import { bootId, identifyProcess, isAlive, type ProcessIdentity } from '../../os/index.js';
 import { flock } from '../../os/syscalls/index.js';
 import { newToken } from '../../util/ids.js';
 import { Sweeper, type SweeperPaths } from './sweeper.js';
@@ -20,6 +20,17 @@ export interface SessionDeps {
   readonly sessionsDir: string;
   readonly cgroupParent: string;
   readonly cgroupMountPoints: readonly string[];
+}
+
+/** Name of a session that is being made: it has no lock to tell by yet whether its maker lives. */
+function buildingName(owner: ProcessIdentity, id: string): string {
+  return `.${owner.pid}.${owner.startTime}.${id}`;
+}
+
+/** True for the name of a session that a living process is just making. */
+export function isBeingMade(name: string): boolean {
+  const [, pid, startTime] = /^\.(\d+)\.(\d+)\./.exec(name) ?? [];
+  return startTime !== undefined && isAlive({ pid: Number(pid), startTime, bootId: bootId() });
 }
 
 /**
@@ -43,11 +54,12 @@ export class Session {
     this.id = newToken();
     this.dir = `${deps.sessionsDir}/${this.id}`;
     // A session becomes visible only when its lock is held: a directory without a held lock is a dead session.
-    const building = `${deps.sessionsDir}/.${this.id}`;
+    const owner = identifyProcess(process.pid) as ProcessIdentity;
+    const building = `${deps.sessionsDir}/${buildingName(owner, this.id)}`;
     mkdirSync(building, { mode: 0o700 });
     this.#lockFd = openSync(`${building}/lock`, 'wx', 0o600);
     flock(this.#lockFd, 'exclusive', { nonBlocking: true });
-    writeFileSync(`${building}/owner.json`, JSON.stringify(identifyProcess(process.pid)), { mode: 0o600 });
+    writeFileSync(`${building}/owner.json`, JSON.stringify(owner), { mode: 0o600 });
     renameSync(building, this.dir);
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import {
   type CgroupLayout,
   identifyProcess,
@@ -10,6 +10,7 @@ import {
 import { errnoOf, flock } from '../../os/syscalls/index.js';
 import { sleep } from '../../util/signals.js';
 import { containerCgroup } from '../cgroup-path.js';
+import { isBeingMade } from './session.js';
 
 export interface SweepDeps {
   readonly cgroupParent: string;
@@ -27,8 +28,10 @@ export function findDeadSessions(sessionsDir: string): DeadSession[] {
   const dead: DeadSession[] = [];
   for (const name of readdirSync(sessionsDir)) {
     const dir = `${sessionsDir}/${name}`;
-    // A hidden one is just being made and its lock not yet held; after a minute nobody is making it any more.
-    if (name.startsWith('.') && isYoung(dir)) continue;
+    if (name.startsWith('.')) {
+      if (!isBeingMade(name)) rmSync(dir, { recursive: true, force: true });
+      continue;
+    }
     let fd: number;
     try {
       fd = openSync(`${dir}/lock`, 'r');
@@ -41,12 +44,6 @@ export function findDeadSessions(sessionsDir: string): DeadSession[] {
     else closeSync(fd);
   }
   return dead;
-}
-
-/** A directory that was renamed or removed since it was listed counts as young: somebody works on it. */
-function isYoung(dir: string): boolean {
-  const stat = statSync(dir, { throwIfNoEntry: false });
-  return stat === undefined || Date.now() - stat.mtimeMs < 60_000;
 }
 
 /**
