@@ -19,7 +19,7 @@ const ALLOWED = {
   stop: ['running', 'paused', 'created', 'exited'],
   kill: ['running', 'paused'],
   exec: ['running'],
-  'write to stdin': ['running'],
+  stdin: ['running'],
 } as const satisfies Record<string, readonly ContainerStatus[]>;
 
 export type GuardedVerb = keyof typeof ALLOWED;

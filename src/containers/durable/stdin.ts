@@ -18,7 +18,7 @@ export async function openContainerStdin(
       details: { id, field: 'openStdin' },
     });
   }
-  assertMay('write to stdin', record);
+  assertMay('stdin', record);
   // A running container has a task; its record is checked no deeper than that.
   if (record.task === undefined) throw engineError('BUG', `container ${shortId(id)} runs without a task`);
   return deps.supervisors.get(record.supervisor).openStdin(record.task, call);
