@@ -46,7 +46,6 @@ export class Session {
   #sweeper: Sweeper | undefined;
   readonly #ownParents = new Set<string>();
   #execDirMade = false;
-  #logsDirMade = false;
   #closed = false;
 
   constructor(deps: SessionDeps) {
@@ -109,11 +108,7 @@ export class Session {
 
   /** Where a throwaway container's output is kept: beside its directory, so that it can be read after the end. */
   logPath(id: string): string {
-    if (!this.#logsDirMade) {
-      mkdirSync(`${this.dir}/logs`, { mode: 0o700, recursive: true });
-      this.#logsDirMade = true;
-    }
-    return `${this.dir}/logs/${id}`;
+    return `${this.dir}/${id}.log`;
   }
 
   /** Makes the directory of an exec session. */
