@@ -43,11 +43,15 @@ let ownIdentity: ProcessIdentity | undefined;
  * Starts a throwaway container in the foreground of a runtime process that is our child and joins the sweeper's
  * process group. Everything it makes is listed in its session directory before it is made.
  */
-export async function launchEphemeral(
+export function launchEphemeral(
   deps: ContainerDeps,
   request: LaunchRequest,
   call: CallOptions = {},
 ): Promise<EphemeralLaunch> {
+  return deps.live.call(() => launch(deps, request, call));
+}
+
+async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOptions): Promise<EphemeralLaunch> {
   throwIfAborted(call.signal);
   const { options } = request;
   const id = newId();
@@ -105,7 +109,7 @@ export async function launchEphemeral(
       child.kill('SIGKILL');
       void emptyCgroup(deps.cgroups, cgroup);
     };
-    const launch = {
+    const launched = {
       id,
       dir,
       spec,
@@ -119,8 +123,8 @@ export async function launchEphemeral(
         kill: (signal: NodeJS.Signals | number = 'SIGTERM') => child.kill(signalNumber(signal)),
       },
     };
-    deps.live.add(launch);
-    return launch;
+    deps.live.add(launched);
+    return launched;
   } catch (error) {
     await undo.run();
     throw withExitCode(error as Error);

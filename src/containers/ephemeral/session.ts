@@ -9,6 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { engineError } from '../../errors/index.js';
 import { identifyProcess } from '../../os/index.js';
 import { flock } from '../../os/syscalls/index.js';
 import { newToken } from '../../util/ids.js';
@@ -50,6 +51,7 @@ export class Session {
 
   /** The process group for runtime processes; starts the sweeper with the first call, and again should it have died. */
   processGroup(): number {
+    if (this.#closed) throw engineError('CLOSED', 'the engine is closed');
     if (this.#sweeper === undefined || !this.#sweeper.alive) {
       if (this.#sweeper === undefined) mkdirSync(`${this.dir}/c`, { mode: 0o700, recursive: true });
       const paths: SweeperPaths = { sessionDir: this.dir, ...this.#deps };
