@@ -248,15 +248,17 @@ describe('hosts end by themselves', () => {
     withEngine(t, async (bed) => {
       await endsBySelf(bed, 'await Engine.open(places);');
       await endsBySelf(bed, "const engine = await Engine.open(places); await engine.run(IMAGE, ['true']);");
-      await endsBySelf(
-        bed,
-        `const engine = await Engine.open(places);
-         await engine.containers.run({ image: IMAGE, command: ['sleep', '100'], name: 'left' });`,
-      );
-      const left = await bed.engine.containers.get('left');
-      assert.equal((await left.inspect()).status, 'running');
-      await endsBySelf(bed, 'await Engine.open(places); /* it watches the container that runs */');
-      await left.stop({ timeoutMs: 0 });
+      for (const supervisor of ['conmon', 'shim']) {
+        await endsBySelf(
+          bed,
+          `const engine = await Engine.open({ ...places, supervisor: '${supervisor}' });
+           await engine.containers.run({ image: IMAGE, command: ['sleep', '100'], name: 'left' });`,
+        );
+        const left = await bed.engine.containers.get('left');
+        assert.equal((await left.inspect()).status, 'running');
+        await endsBySelf(bed, 'await Engine.open(places); /* it watches the container that runs */');
+        await left.remove({ force: true });
+      }
     }));
 
   it('that exit with a container running: it is gone within a second', (t) =>
