@@ -9,5 +9,6 @@ const image = await engine.images.fromHost({
   reference: 'example/node',
 });
 console.log(`${image.id}`);
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the Node process in the container evaluates it.
 const { stdout } = await engine.run('example/node', ['-p', '`node ${process.version} as pid ${process.pid}`']);
 console.log(stdout.trim());

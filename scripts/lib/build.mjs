@@ -1,10 +1,10 @@
-// Compiles: src to dist, the rollup of types, tests and examples to build. Removes outputs whose source is gone.
+// Compiles: src to dist and lib, the rollup of types, tests and examples to build. Removes outputs whose source is gone.
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROJECT, runQuiet, Stop } from './run.mjs';
 
 const LIMIT_MS = 5 * 60_000;
-const ROLLUP = join(PROJECT, 'dist/caisson.d.ts');
+const ROLLUP = join(PROJECT, 'lib/caisson.d.ts');
 
 function tool(file, args, label) {
   const result = runQuiet(process.execPath, [join(PROJECT, 'node_modules', file), ...args], { timeoutMs: LIMIT_MS });
@@ -31,10 +31,12 @@ function removeStale(outDir, sourceDir) {
   }
 }
 
-/** src to dist. */
+/** src to dist, and dist to lib/caisson.js. */
 export function buildLibrary() {
   removeStale('dist', 'src');
   tool('typescript/bin/tsc', ['-p', 'tsconfig.json'], 'Compiling src');
+  const bundled = runQuiet(process.execPath, [join(PROJECT, 'scripts/lib/bundle.mjs')], { timeoutMs: LIMIT_MS });
+  if (!bundled.ok) throw new Stop(`Bundling failed:\n${bundled.output}`);
 }
 
 /** Tests, examples and benches to build. Needs dist. */
@@ -43,7 +45,7 @@ export function buildTests() {
   tool('typescript/bin/tsc', ['-p', 'tsconfig.test.json'], 'Compiling tests');
 }
 
-/** The one-file types dist/caisson.d.ts and the API report. `update`: write api/caisson.api.md instead of comparing. */
+/** The one-file types lib/caisson.d.ts and the API report. `update`: write api/caisson.api.md instead of comparing. */
 export function buildTypes({ update = false } = {}) {
   const args = ['run', ...(update ? ['--local'] : [])];
   return tool('@microsoft/api-extractor/bin/api-extractor', args, 'api-extractor');

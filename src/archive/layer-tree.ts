@@ -32,6 +32,8 @@ export interface Directory {
   readonly path: string;
   /** False while it exists in lower layers only. */
   inTarget: boolean;
+  /** Made just now, so that nothing of an older one sticks to it. */
+  isNew: boolean;
   /** The lower directories that show through, top first; none in a tree that is not an overlay. */
   lowers: readonly string[];
   readonly children: Map<string, Directory>;
@@ -58,7 +60,13 @@ export class LayerTree {
   readonly isOverlay: boolean;
   /** Times that directories get when everything else is done, by path. */
   readonly directoryTimes = new Map<string, bigint>();
+  /**
+   * What this layer brought: directories with an entry or above one and, where whiteouts delete, all entries. A whiteout
+   * is about lower layers only, wherever it stands in the archive.
+   */
+  readonly ownPaths = new Set<string>();
   readonly #ownership: Ownership;
+  #wasAnyRemoved = false;
   /** Directories by the path that an entry gave, links in it resolved. */
   readonly #resolved = new Map<string, Directory>();
 
@@ -67,7 +75,7 @@ export class LayerTree {
     this.#ownership = ownership;
     const path = byteString(target.path.replace(/\/+$/, ''));
     const lowers = this.isOverlay ? target.lowerPaths.map(byteString) : [];
-    this.root = { parent: undefined, path, inTarget: true, lowers, children: new Map() };
+    this.root = { parent: undefined, path, inTarget: true, isNew: false, lowers, children: new Map() };
     if (lowers[0] !== undefined) copyMetadata(lowers[0], path, ownership);
     this.directoryTimes.set(path, lstatSync(fsPath(path), { bigint: true }).mtimeNs);
   }
@@ -152,10 +160,17 @@ export class LayerTree {
     const path = `${parent.path}/${name}`;
     const showsLower = this.isOverlay && !(found.inTarget && isOpaque(path));
     const lowers = showsLower ? lowersOf(parent.lowers, name) : [];
-    const directory: Directory = { parent, path, inTarget: found.inTarget, lowers, children: new Map() };
+    const directory: Directory = { parent, path, inTarget: found.inTarget, isNew: false, lowers, children: new Map() };
     parent.children.set(name, directory);
     if (found.inTarget && !this.directoryTimes.has(path)) this.directoryTimes.set(path, found.stat.mtimeNs);
     return directory;
+  }
+
+  /** Marks a directory, and those that lead there, as brought by this layer. */
+  markOwn(directory: Directory): void {
+    for (let at: Directory | undefined = directory; at !== undefined && !this.ownPaths.has(at.path); at = at.parent) {
+      this.ownPaths.add(at.path);
+    }
   }
 
   /** Gives a directory of a lower layer its place in the target, with the lower one's metadata. */
@@ -190,7 +205,7 @@ export class LayerTree {
 
   #adopt(parent: Directory, name: string, path: string): Directory {
     const lowers = this.isOverlay ? lowersOf(parent.lowers, name) : [];
-    const directory: Directory = { parent, path, inTarget: true, lowers, children: new Map() };
+    const directory: Directory = { parent, path, inTarget: true, isNew: true, lowers, children: new Map() };
     parent.children.set(name, directory);
     return directory;
   }
@@ -210,14 +225,29 @@ export class LayerTree {
     directory.lowers = [];
     directory.children.clear();
     this.#resolved.clear();
+    this.#wasAnyRemoved = true;
     // Where nothing is merged the kernel shows whiteouts as devices.
-    removeWhiteouts(directory.path);
+    this.#removeOthers(directory.path);
+  }
+
+  /** Removes whiteouts, and directories that are only there for whiteouts in them, below a directory that became opaque. */
+  #removeOthers(directory: string): void {
+    for (const item of readdirSync(fsPath(directory), { encoding: 'latin1', withFileTypes: true })) {
+      const path = `${directory}/${item.name}`;
+      if (item.isCharacterDevice() && isWhiteout(lstat(path) as BigIntStats)) unlinkSync(fsPath(path));
+      if (!item.isDirectory()) continue;
+      if (this.ownPaths.has(path)) this.#removeOthers(path);
+      else removeTree(path);
+    }
   }
 
   /** Hides `name` of lower layers (overlay only); what this layer has there stays. */
   hide(directory: Directory, name: string): void {
     const own = directory.inTarget ? this.findInTarget(directory, name) : undefined;
-    if (own !== undefined) {
+    if (own?.stat.isDirectory() && !this.ownPaths.has(own.path)) {
+      // There only for whiteouts in it.
+      this.remove(directory, name);
+    } else if (own !== undefined) {
       if (own.stat.isDirectory()) this.makeOpaque(directory.children.get(name) ?? this.#enter(directory, name, own));
       return;
     }
@@ -235,6 +265,7 @@ export class LayerTree {
 
   /** Must be called when a directory or a symbolic link at `name` went away or changed. */
   forget(directory: Directory, name: string): void {
+    this.#wasAnyRemoved = true;
     directory.children.delete(name);
     this.#resolved.clear();
   }
@@ -242,7 +273,7 @@ export class LayerTree {
   /** Sets the times of the directories: after everything else, for each change in one alters its time. */
   setDirectoryTimes(): void {
     for (const [path, mtimeNs] of this.directoryTimes) {
-      if (lstat(path)?.isDirectory()) setTime(path, mtimeNs);
+      if (!this.#wasAnyRemoved || lstat(path)?.isDirectory()) setTime(path, mtimeNs);
     }
   }
 }
@@ -277,14 +308,6 @@ function isWhiteout(stat: BigIntStats): boolean {
 
 function isOpaque(path: string): boolean {
   return lgetxattr(syscallPath(path), OPAQUE_XATTR)?.toString('latin1') === 'y';
-}
-
-function removeWhiteouts(directory: string): void {
-  for (const item of readdirSync(fsPath(directory), { encoding: 'latin1', withFileTypes: true })) {
-    const path = `${directory}/${item.name}`;
-    if (item.isDirectory()) removeWhiteouts(path);
-    else if (item.isCharacterDevice() && isWhiteout(lstat(path) as BigIntStats)) unlinkSync(fsPath(path));
-  }
 }
 
 /** Removes a file or a whole directory without following a link. */

@@ -4,10 +4,10 @@ import { errnoOf, mkfifo, mknod } from '../os/syscalls/index.js';
 import { badLayer } from './archive-error.js';
 import { fsPath, syscallPath } from './byte-string.js';
 import { copyUp } from './copy-up.js';
+import { deleteAllOthers, deleteOthers } from './delete-others.js';
 import { checkXattrs, dropOtherXattrs, type Ownership, setFileMetadata, setNodeMetadata } from './layer-metadata.js';
 import { splitLayerPath, whiteoutOf } from './layer-path.js';
 import { type Directory, type LayerTarget, LayerTree } from './layer-tree.js';
-import { OwnEntries } from './own-entries.js';
 import type { TarEntry } from './tar-entry.js';
 import type { TarSink } from './tar-parser.js';
 
@@ -28,8 +28,6 @@ export class LayerWriter implements TarSink {
   readonly #tree: LayerTree;
   readonly #limits: LayerLimits;
   readonly #ownership: Ownership;
-  /** What this layer brought; only deleting whiteouts need to know. */
-  readonly #own: OwnEntries | undefined;
   #file: { readonly fd: number; readonly path: string; readonly entry: TarEntry } | undefined;
   #entry: TarEntry | undefined;
 
@@ -37,7 +35,6 @@ export class LayerWriter implements TarSink {
     this.#tree = new LayerTree(target, ownership);
     this.#limits = limits;
     this.#ownership = ownership;
-    this.#own = this.#tree.isOverlay ? undefined : new OwnEntries(this.#tree);
   }
 
   onEntry(entry: TarEntry): void {
@@ -107,7 +104,8 @@ export class LayerWriter implements TarSink {
       return;
     }
     const parent = this.#tree.ensureDirectory(components, entry.path, entry.mtimeNs);
-    this.#own?.add(parent, name);
+    this.#tree.markOwn(parent);
+    if (!this.#tree.isOverlay) this.#tree.ownPaths.add(`${parent.path}/${name}`);
     this.#create(entry, parent, name);
   }
 
@@ -117,13 +115,13 @@ export class LayerWriter implements TarSink {
   }
 
   #hide(directory: Directory, name: string): void {
-    if (this.#own === undefined) this.#tree.hide(directory, name);
-    else this.#own.removeOthers(directory, name);
+    if (this.#tree.isOverlay) this.#tree.hide(directory, name);
+    else deleteOthers(this.#tree, directory, name);
   }
 
   #hideAll(directory: Directory): void {
-    if (this.#own === undefined) this.#tree.makeOpaque(directory);
-    else this.#own.removeAllOthers(directory);
+    if (this.#tree.isOverlay) this.#tree.makeOpaque(directory);
+    else deleteAllOthers(this.#tree, directory);
   }
 
   #create(entry: TarEntry, parent: Directory, name: string): void {
@@ -163,8 +161,10 @@ export class LayerWriter implements TarSink {
   }
 
   #setDirectory(directory: Directory, entry: TarEntry): void {
+    this.#tree.markOwn(directory);
     setNodeMetadata(directory.path, entry, this.#ownership);
-    dropOtherXattrs(directory.path, entry);
+    if (!directory.isNew) dropOtherXattrs(directory.path, entry);
+    directory.isNew = false;
     this.#tree.directoryTimes.set(directory.path, entry.mtimeNs);
   }
 

@@ -70,15 +70,16 @@ function oldGoPrefix(block: Buffer, path: string): string {
 function checksumMatches(block: Buffer): boolean {
   const stored = parseTarNumber(block, 148, 8);
   let sum = 8 * 0x20;
-  let highBytes = 0;
-  for (let i = 0; i < BLOCK_SIZE; i++) {
-    if (i === 148) i = 156;
-    const byte = block[i] as number;
-    sum += byte;
-    highBytes += byte >> 7;
-  }
-  // Some old tars summed signed characters.
-  return stored === sum || stored === sum - 256 * highBytes;
+  for (let i = 0; i < 148; i++) sum += block[i] as number;
+  for (let i = 156; i < BLOCK_SIZE; i++) sum += block[i] as number;
+  return stored === sum || stored === sum - 256 * highBytes(block);
+}
+
+/** How many bytes the checksum of an old tar that summed signed characters took for negative. */
+function highBytes(block: Buffer): number {
+  let count = 0;
+  for (let i = 0; i < BLOCK_SIZE; i++) if ((i < 148 || i >= 156) && (block[i] as number) > 0x7f) count++;
+  return count;
 }
 
 function textField(block: Buffer, offset: number, length: number): string {

@@ -61,6 +61,7 @@ class TarItems implements TarSink {
   #items: Item[] = [];
   #at = 0;
   #done = false;
+  #failure: { readonly error: unknown } | undefined;
   /** The entry whose data comes next. */
   current: TarEntry | undefined;
 
@@ -83,15 +84,20 @@ class TarItems implements TarSink {
 
   async next(): Promise<Item | undefined> {
     while (this.#at === this.#items.length) {
+      if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#done) return undefined;
       this.#items = [];
       this.#at = 0;
       throwIfAborted(this.#call.signal);
       const result = await this.#iterator.next();
-      if (result.done === true) {
-        this.#done = true;
-        this.#parser.end();
-      } else this.#parser.push(result.value);
+      this.#done = result.done === true;
+      try {
+        if (result.done === true) this.#parser.end();
+        else this.#parser.push(result.value);
+      } catch (error) {
+        // What stood before the fault in the same chunk comes first, so that the chunks make no difference.
+        this.#failure = { error };
+      }
     }
     const item = this.#items[this.#at++] as Item;
     if ('entry' in item) this.current = item.entry;

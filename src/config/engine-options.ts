@@ -14,7 +14,7 @@ export interface EngineOptions {
    * root must name the same one. @defaultValue a directory under `/run/caisson` derived from the root
    */
   readonly runDir?: string;
-  /** Absolute directory for unpacking and other work in progress, on the root's file system. @defaultValue `<root>/tmp` */
+  /** Absolute directory for copies of image archives that can't be read in place (streams, compressed ones). @defaultValue one in the root */
   readonly tempDir?: string;
   /** How container roots are made. `auto`: overlay where the kernel has it, else vfs. @defaultValue `auto` */
   readonly snapshotter?: 'overlay' | 'vfs' | 'auto';

@@ -1,6 +1,10 @@
 import { constants } from 'node:os';
 import { engineError, quote } from '../errors/index.js';
 
+// The C library keeps the first two real-time signals for itself.
+const RTMIN = 34;
+const RTMAX = 64;
+
 /** Number of a signal given as `SIGTERM`, `TERM`, `15` or 15. Throws BAD_SIGNAL. */
 export function signalNumber(signal: string | number): number {
   const text = String(signal).toUpperCase();
@@ -15,6 +19,8 @@ export function signalNumber(signal: string | number): number {
 }
 
 function realTimeSignal(text: string): number | undefined {
-  const match = /^(?:SIG)?RTMIN(?:\+(\d+))?$/.exec(text);
-  return match ? 34 + Number(match[1] ?? 0) : undefined;
+  const match = /^(?:SIG)?RT(?:MIN(?:\+(\d+))?|MAX(?:-(\d+))?)$/.exec(text);
+  if (match === null) return undefined;
+  const number = text.includes('RTMIN') ? RTMIN + Number(match[1] ?? 0) : RTMAX - Number(match[2] ?? 0);
+  return number < RTMIN ? undefined : number;
 }

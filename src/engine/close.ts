@@ -4,7 +4,9 @@ import type { EngineParts } from './parts.js';
 export async function closeEngine(parts: EngineParts): Promise<void> {
   const { deps } = parts;
   await deps.live.close();
+  await parts.closeFilters();
   await deps.exits.close();
   await deps.session.close();
+  parts.closeRuntimes();
   parts.closeJournal();
 }

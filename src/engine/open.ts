@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { type EngineOptions, resolveConfig } from '../config/index.js';
 import { UserCache } from '../containers/bundle/user-cache.js';
 import type { ContainerDeps } from '../containers/deps.js';
@@ -11,18 +12,20 @@ import { Session } from '../containers/ephemeral/session.js';
 import { engineError } from '../errors/index.js';
 import { type EventInput, EventJournal } from '../events/index.js';
 import { ImageStore } from '../images/index.js';
-import { readCgroupLayout } from '../os/index.js';
+import { makePrivateDir, readCgroupLayout } from '../os/index.js';
 import { chooseSnapshotter } from '../snapshots/index.js';
-import { IntentStore, NameIndex, openLayout } from '../state/index.js';
+import { ensureDirectory, IntentStore, NameIndex, openLayout, syncDirectory } from '../state/index.js';
 import { probeHost } from '../sysinfo/index.js';
 import { createLog } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
+import { forgetEarlierBoot } from './forget-earlier-boot.js';
 import type { EngineParts } from './parts.js';
 import { recover } from './recover.js';
 import { ConfiguredRuntimes } from './runtime-source.js';
 import { CompiledFilters } from './seccomp-filters.js';
 import { specFacts } from './spec-facts.js';
 import { ConfiguredSupervisors } from './supervisor-source.js';
+import { verifyFilter } from './verify-filter.js';
 
 const log = createLog('engine');
 
@@ -36,10 +39,12 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   const given = resolveConfig(rest);
   const layout = openLayout({ root: given.root, ...(rest.runDir !== undefined && { runDir: given.runDir }) });
   const config = { ...given, runDir: layout.run };
+  makeKindDirectories(layout.v1);
   const facts = probeHost();
   const cgroups = readCgroupLayout();
   if (cgroups.mode === 'none') throw engineError('NO_CGROUPS', 'no cgroup hierarchy is mounted on this host');
 
+  await forgetEarlierBoot(layout, undefined, call);
   const sessionsDir = layout.runPath('sessions');
   mkdirSync(sessionsDir, { recursive: true, mode: 0o700 });
   const snapshotter = await chooseSnapshotter({ preference: config.snapshotter, dir: layout.dir('snapshots') });
@@ -54,6 +59,8 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   };
   const images = await ImageStore.open({
     dir: layout.dir('images'),
+    // A directory that the host names may serve several roots: each has a part of its own in it.
+    ...(rest.tempDir !== undefined && { tempDir: makeTempDirectory(rest.tempDir, layout.run) }),
     snapshotter,
     emit,
     usedBy: (imageId) => holdersOf(imageId),
@@ -71,10 +78,15 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   });
   const session = new Session({
     sessionsDir,
-    runDir: layout.run,
     cgroupParent: config.cgroupParent,
     cgroupMountPoints: cgroups.mountPoints,
   });
+  const filters = new CompiledFilters({
+    dir: `${layout.dir('cache')}/seccomp`,
+    scratchDir: layout.runPath('runtime', 'scratch'),
+    verify: (runtime, filter) => verifyFilter({ session, config }, runtime, filter),
+  });
+  const runtimes = new ConfiguredRuntimes({ config, runDir: layout.run, cgroupMode: cgroups.mode });
   const supervisors = new ConfiguredSupervisors(config.supervisor);
   const deps: ContainerDeps = {
     layout,
@@ -85,9 +97,9 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     live: new LiveSet(),
     snapshotter,
     images,
-    runtimes: new ConfiguredRuntimes({ config, runDir: layout.run, cgroupMode: cgroups.mode }),
+    runtimes,
     supervisors,
-    seccompFilters: new CompiledFilters(layout.dir('cache')),
+    seccompFilters: filters,
     users: new UserCache(),
     names,
     repository,
@@ -128,8 +140,24 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
         },
       });
     },
+    closeFilters: () => filters.close(),
+    closeRuntimes: () => runtimes.close(),
     closeJournal: () => journal.close(),
   };
+}
+
+function makeTempDirectory(tempDir: string, runDir: string): string {
+  const own = join(tempDir, `caisson-${basename(runDir)}`);
+  makePrivateDir(own);
+  return own;
+}
+
+const KINDS = ['snapshots', 'events', 'images', 'names', 'intents', 'tombstones', 'containers', 'locks', 'cache'];
+
+/** All at once, so that a new root costs one fsync for them and not one each. */
+function makeKindDirectories(v1: string): void {
+  const made = KINDS.filter((kind) => ensureDirectory(`${v1}/${kind}`));
+  if (made.length > 0) syncDirectory(v1);
 }
 
 /** Ids of the containers that need an image. */

@@ -2,7 +2,7 @@ import type { ResolvedConfig } from '../config/index.js';
 import type { RuntimeSource } from '../containers/deps.js';
 import { EngineError, engineError, quote } from '../errors/index.js';
 import { makePrivateDir, spawnChild } from '../os/index.js';
-import { createCliRuntime, type OciRuntime, probeRuntime } from '../runtime/index.js';
+import { createCliRuntime, type OciRuntime, probeRuntime, type SealedBinary, sealRuntime } from '../runtime/index.js';
 import type { CallOptions } from '../util/signals.js';
 
 export interface RuntimeSourceDeps {
@@ -15,6 +15,8 @@ export interface RuntimeSourceDeps {
 export class ConfiguredRuntimes implements RuntimeSource {
   readonly #deps: RuntimeSourceDeps;
   readonly #known = new Map<string, Promise<OciRuntime>>();
+
+  readonly #sealed: SealedBinary[] = [];
 
   constructor(deps: RuntimeSourceDeps) {
     this.#deps = deps;
@@ -30,6 +32,11 @@ export class ConfiguredRuntimes implements RuntimeSource {
       runtime.catch(() => this.#known.delete(wanted));
     }
     return runtime;
+  }
+
+  /** Frees the copies of runtimes that are held in memory. */
+  close(): void {
+    for (const sealed of this.#sealed) sealed[Symbol.dispose]();
   }
 
   /** crun where it can run, because it starts twice as fast; else runc. */
@@ -55,6 +62,8 @@ export class ConfiguredRuntimes implements RuntimeSource {
     const binary = await probeRuntime(name, configured?.path ?? name, spawner, { ...call, cgroupMode });
     const root = configured?.root ?? `${runDir}/runtime/${name}`;
     makePrivateDir(root);
-    return createCliRuntime({ binary, root, spawner });
+    const sealed = sealRuntime(binary);
+    if (sealed !== undefined) this.#sealed.push(sealed);
+    return createCliRuntime({ binary, root, spawner, ...(sealed && { sealedPath: () => sealed.path() }) });
   }
 }

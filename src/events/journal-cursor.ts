@@ -91,8 +91,11 @@ export class JournalCursor {
     if (newest < base) {
       // Sealed, but nobody wrote since; unless the journal was made anew and is shorter.
       if (newest + (look(this.#dir, newest)?.size ?? 0) >= base) return undefined;
-    } else if (newest === base) return [];
-    return this.#jumpBehind(base, base);
+      return this.#jumpBehind(base, base);
+    }
+    // It may have been made after the look for it, and before the newer one that is there now.
+    this.#segment = SegmentReader.open(this.#dir, base, this.#target.offset);
+    return this.#segment === undefined ? this.#jumpBehind(base, base) : [];
   }
 
   #jumpBehind(base: number, from: number): EngineEvent[] | undefined {

@@ -11,6 +11,8 @@ interface Segment {
   readonly base: number;
   /** No seal stands before this offset. */
   unsealedTo: number;
+  /** Size at the last look. One look is not atomic: a seal may come between its mode and its size. */
+  lastSize: number;
 }
 
 export interface JournalWriterOptions {
@@ -75,7 +77,8 @@ export class JournalWriter {
     }
     if ((stat.mode & CLOSING) === 0) {
       if (stat.size > this.#options.maxSegmentBytes) this.#rotateLater(segment);
-      else segment.unsealedTo = stat.size;
+      segment.unsealedTo = segment.lastSize;
+      segment.lastSize = stat.size;
       return true;
     }
     const { sealEnd, tail, from } = readSeal(segment);
@@ -130,8 +133,9 @@ export class JournalWriter {
 function open(dir: string, base: number): Segment {
   const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
   const fd = openSync(segmentPath(dir, base), flags, 0o600);
-  const stat = fstatSync(fd);
-  return { fd, base, unsealedTo: (stat.mode & CLOSING) === 0 ? stat.size : 0 };
+  const lastSize = fstatSync(fd).size;
+  const closing = (fstatSync(fd).mode & CLOSING) !== 0;
+  return { fd, base, unsealedTo: closing ? 0 : lastSize, lastSize };
 }
 
 /** The part of a segment that may hold a seal, and where the first seal ends (offset in the file). */

@@ -51,17 +51,21 @@ export interface BlobInfo {
 export class ContentStore {
   readonly #blobs: string;
   readonly #ingest: string;
+  readonly #temp: string;
 
-  private constructor(blobs: string, ingest: string) {
+  private constructor(blobs: string, ingest: string, temp: string) {
     this.#blobs = blobs;
     this.#ingest = ingest;
+    this.#temp = temp;
   }
 
-  static open(options: { readonly dir: string }): ContentStore {
+  /** `tempDir`: for copies of sources that can't be read in place; nobody else's. Default: beside the blobs. */
+  static open(options: { readonly dir: string; readonly tempDir?: string | undefined }): ContentStore {
     const blobs = join(options.dir, 'blobs', 'sha256');
     const ingest = join(options.dir, 'ingest');
-    for (const dir of [blobs, ingest]) mkdirSync(dir, { recursive: true, mode: 0o700 });
-    return new ContentStore(blobs, ingest);
+    const temp = options.tempDir ?? ingest;
+    for (const dir of [blobs, ingest, temp]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    return new ContentStore(blobs, ingest, temp);
   }
 
   /** Path of a blob, whether it exists or not. */
@@ -178,20 +182,22 @@ export class ContentStore {
 
   /** A new empty file for the ingester's own use, swept with its other leftovers; the caller deletes it. */
   tempPath(owner: string): string {
-    return join(this.#ingest, `${owner}-${newToken()}`);
+    return join(this.#temp, `${owner}-${newToken()}`);
   }
 
   /** Deletes unfinished files whose owner is not in `live`. */
   sweepIngest(live: ReadonlySet<string>): void {
-    for (const name of readdirSync(this.#ingest)) {
-      const owner = name.slice(0, Math.max(0, name.lastIndexOf('-')));
-      if (!live.has(owner)) rmSync(join(this.#ingest, name), { force: true, recursive: true });
+    for (const dir of new Set([this.#ingest, this.#temp])) {
+      for (const name of readdirSync(dir)) {
+        const owner = name.slice(0, Math.max(0, name.lastIndexOf('-')));
+        if (!live.has(owner)) rmSync(join(dir, name), { force: true, recursive: true });
+      }
     }
   }
 
   /** True when someone's unfinished files are there. */
   hasUnfinished(): boolean {
-    return readdirSync(this.#ingest).length > 0;
+    return [this.#ingest, this.#temp].some((dir) => readdirSync(dir).length > 0);
   }
 }
 

@@ -45,7 +45,7 @@ export const stringMap = v.pipe(
   v.transform((map) => map as ReadonlyMap<string, string>),
 );
 
-function isPlainObject(value: unknown): boolean {
+export function isPlainObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { engineError, quote } from '../errors/index.js';
-import { checkDocument, DOCUMENT_LIMITS, digestSchema, parseJson, stringMap } from './documents.js';
+import { checkDocument, DOCUMENT_LIMITS, digestSchema, isPlainObject, parseJson, stringMap } from './documents.js';
 import { normalizePlatform } from './platform.js';
 import type { Digest, ImageHealthcheck, ImageRunConfig, Platform } from './types.js';
 
@@ -21,6 +21,11 @@ export interface ImageConfig {
   readonly run: ImageRunConfig;
   readonly diffIds: readonly Digest[];
   readonly history: readonly HistoryEntry[];
+}
+
+/** An object with these fields; a list is no object here. */
+function objectOf<const T extends v.ObjectEntries>(entries: T) {
+  return v.pipe(v.custom<Record<string, unknown>>(isPlainObject, 'not an object'), v.object(entries));
 }
 
 const text = v.nullish(v.string(), '');
@@ -48,13 +53,7 @@ const words = v.pipe(
 );
 /** Go writes a set as an object with empty objects: only the keys matter. */
 const keySet = v.pipe(
-  v.nullish(
-    v.custom<Record<string, unknown>>(
-      (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-      'not an object',
-    ),
-    {},
-  ),
+  v.nullish(v.custom<Record<string, unknown>>(isPlainObject, 'not an object'), {}),
   v.transform((record): readonly string[] => Object.keys(record ?? {})),
   v.check((keys) => keys.every(noNul), 'a NUL byte'),
 );
@@ -66,7 +65,7 @@ const date = v.pipe(
 
 const healthcheckSchema = v.pipe(
   v.nullish(
-    v.object({
+    objectOf({
       Test: v.nullish(v.array(v.string())),
       Interval: duration,
       Timeout: duration,
@@ -81,7 +80,7 @@ const healthcheckSchema = v.pipe(
   }),
 );
 
-const runSchema = v.object({
+const runSchema = objectOf({
   User: cleanText,
   Env: cleanTexts,
   Entrypoint: v.optional(words, []),
@@ -94,7 +93,7 @@ const runSchema = v.object({
   Healthcheck: healthcheckSchema,
 });
 
-const historySchema = v.object({
+const historySchema = objectOf({
   created: date,
   created_by: text,
   author: text,

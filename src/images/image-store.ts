@@ -26,6 +26,8 @@ import type { Digest, ImageSource, ResolvedImage } from './types.js';
 export interface ImageStoreOptions {
   /** The store's own directory; made when missing. */
   readonly dir: string;
+  /** For copies of sources that can't be read in place; this store's alone. @defaultValue in `dir` */
+  readonly tempDir?: string;
   /** Keeps the unpacked layers. */
   readonly snapshotter: Snapshotter;
   /** Containers that use an image: an image with holders is not removed without force. */
@@ -56,7 +58,10 @@ export class ImageStore implements ImageSource {
     this.#resolver = new ImageResolver(deps);
   }
 
-  /** Opens a store. Reads nothing of what is in it; `recover()` is a call of its own. */
+  /**
+   * Opens a store. Reads nothing of what is in it; `recover()` is a call of its own.
+   * @internal
+   */
   static open(options: ImageStoreOptions): ImageStore {
     const { dir } = options;
     ensureDirectory(dir, { durable: true });
@@ -77,7 +82,7 @@ export class ImageStore implements ImageSource {
         parse: (value) => checkDocument(tagRecordSchema, value, 'image name record'),
         durable: true,
       }),
-      content: ContentStore.open({ dir: join(dir, 'content') }),
+      content: ContentStore.open({ dir: join(dir, 'content'), tempDir: options.tempDir }),
       layers: new LayerStore(options.snapshotter, options.limits),
       leases: new Leases(join(dir, 'leases'), lock),
       lock,

@@ -66,14 +66,10 @@ export class LayerStore {
     await using undo = new Rollback();
     const key = `extract-${request.owner}-${newToken()}`;
     undo.defer(() => this.#snapshotter.remove(key));
-    await this.#snapshotter.prepare(key, request.parent, call);
+    await this.#snapshotter.prepare(key, request.parent, { ...call, transient: true });
     const target = await this.#snapshotter.layerTarget(key);
     const actual = await this.#apply(request, target, call);
-    if (actual !== request.diffId) {
-      throw engineError('DIFF_ID_MISMATCH', `layer with diff id ${request.diffId} unpacks to ${actual}`, {
-        details: { expected: request.diffId, actual, chainId: request.chainId },
-      });
-    }
+    assertDiffId(request, actual);
     await this.#snapshotter.commit(request.chainId, key, call);
     undo.disarm();
   }
@@ -93,6 +89,13 @@ export class LayerStore {
     }
     await applyLayer(hashed(), target, { limits: this.#limits.layer ?? {}, ...call });
     return `sha256:${hash.digest('hex')}`;
+  }
+
+  /** Checks, for a layer that was there already, that these bytes are the same. Throws DIFF_ID_MISMATCH. */
+  async verify(request: Pick<LayerRequest, 'diffId' | 'chainId' | 'open'>, call: CallOptions = {}): Promise<void> {
+    const hash = createHash('sha256');
+    for await (const chunk of openPlain(request.open(), this.#limits.decompress, call)) hash.update(chunk);
+    assertDiffId(request, `sha256:${hash.digest('hex')}`);
   }
 
   /** Own bytes and inodes of a layer; `undefined` when it is not there. */
@@ -132,4 +135,12 @@ export class LayerStore {
   async removeStale(key: string): Promise<void> {
     await this.#snapshotter.remove(key);
   }
+}
+
+function assertDiffId(request: Pick<LayerRequest, 'diffId' | 'chainId'>, actual: Digest): void {
+  const { diffId, chainId } = request;
+  if (actual === diffId) return;
+  throw engineError('DIFF_ID_MISMATCH', `layer with diff id ${diffId} unpacks to ${actual}`, {
+    details: { expected: diffId, actual, chainId },
+  });
 }

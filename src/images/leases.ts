@@ -65,15 +65,25 @@ export class Leases {
     };
   }
 
+  /**
+   * Marks that the caller, who holds the store's lock, changes records; dispose what it returns when it is done. Whoever
+   * finds the mark of a dead process sweeps what the change left half done.
+   */
+  markChange(): Disposable {
+    const path = join(this.#dir, `${newToken()}.json`);
+    writeFileAtomic(path, JSON.stringify({ owner: this.#self, protects: [] }), { durable: false });
+    return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+  }
+
   /** Reads the leases of live owners and drops those of dead ones. Call it under the store's lock. */
   readLive(): LiveLeases {
     const tokens = new Set<string>();
     const digests = new Set<Digest>();
     for (const name of readdirSync(this.#dir)) {
       const token = LEASE_FILE.exec(name)?.[1];
-      if (token === undefined) continue;
-      const lease = readLease(join(this.#dir, name));
-      if (lease === undefined || !isAlive(lease.owner)) {
+      // Leases are written under the lock that the caller holds: a temporary file has no living writer.
+      const lease = token === undefined ? undefined : readLease(join(this.#dir, name));
+      if (token === undefined || lease === undefined || !isAlive(lease.owner)) {
         rmSync(join(this.#dir, name), { force: true });
         continue;
       }
@@ -86,7 +96,7 @@ export class Leases {
   /** True when a lease of a dead process is there: its import left something half done. */
   hasDead(): boolean {
     return readdirSync(this.#dir).some((name) => {
-      if (!LEASE_FILE.test(name)) return false;
+      if (!LEASE_FILE.test(name)) return isStrayTemp(name);
       const lease = readLease(join(this.#dir, name));
       return lease === undefined || !isAlive(lease.owner);
     });
@@ -100,6 +110,12 @@ export interface Lease {
   protect(digests: readonly Digest[], call?: CallOptions): Promise<void>;
   /** Ends the lease. Idempotent. */
   release(): void;
+}
+
+/** A temporary file whose writer, by the pid in its name, is gone. */
+function isStrayTemp(name: string): boolean {
+  const pid = /\.(\d+)\.[a-f0-9]+\.tmp$/.exec(name)?.[1];
+  return pid === undefined || identifyProcess(Number(pid)) === undefined;
 }
 
 function readLease(path: string): v.InferOutput<typeof leaseSchema> | undefined {

@@ -1,7 +1,7 @@
 import { engineError, quote } from '../errors/index.js';
 import type { Platform } from './types.js';
 
-const PART = /^[A-Za-z0-9_.-]{1,64}$/;
+const PART = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 const ARCHITECTURES = new Map<string, readonly [architecture: string, variant?: string]>([
   ['x86_64', ['amd64']],

@@ -1,3 +1,6 @@
+import { readdirSync, rmdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type RecordStore, removeStrayTempFiles } from '../state/index.js';
 import type { CallOptions } from '../util/signals.js';
 import { collectGarbage } from './collect-garbage.js';
 import type { ImageDeps } from './image-deps.js';
@@ -20,7 +23,24 @@ export async function sweepImages(deps: ImageDeps, call: CallOptions = {}): Prom
     for (const key of stale) await deps.layers.removeStale(key);
     const blobs = deps.content.list().map((blob) => blob.digest);
     await collectGarbage(deps, { blobs, layers }, call);
-    deps.images.sweep();
-    deps.tags.sweep();
+    sweepRecords(deps.images);
+    sweepRecords(deps.tags);
   }, call);
+}
+
+/**
+ * Removes what killed writers left beside records, and directories that then hold nothing. Records change only under
+ * the lock that is held here, so no temporary file has a living writer. Files moved aside as damaged stay.
+ */
+function sweepRecords<T>(records: RecordStore<T>): void {
+  const parent = dirname(records.directory('any'));
+  for (const id of readdirSync(parent)) {
+    const dir = join(parent, id);
+    removeStrayTempFiles(dir, 0);
+    try {
+      rmdirSync(dir);
+    } catch {
+      // It has a record, or a damaged one.
+    }
+  }
 }

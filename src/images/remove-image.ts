@@ -40,6 +40,7 @@ export async function removeImage(
     if (record === undefined) throw imageNotFound(reference);
     const names = tagsOf(deps.tags, record.id);
     const name = nameMeant(deps, reference, record);
+    using _change = deps.leases.markChange();
     if (name !== undefined && names.length > 1) {
       events.push(...untag(deps, record, [formatReference(name)]));
       return { untagged: [familiarString(name)], deleted: undefined };
@@ -108,6 +109,7 @@ export async function untagImage(deps: ImageDeps, name: string, call: CallOption
         details: { field: 'name', value: quote(name) },
       });
     }
+    using _change = deps.leases.markChange();
     return untag(deps, record, [formatReference(reference)]);
   }, call);
   for (const event of events) deps.emit(event);

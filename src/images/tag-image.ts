@@ -6,7 +6,7 @@ import { familiarString, formatReference, type Reference } from './reference.js'
 import { findTag, tagKey } from './tags.js';
 import type { Digest } from './types.js';
 
-export type TagDeps = Pick<ImageDeps, 'images' | 'tags' | 'lock' | 'now' | 'emit'>;
+export type TagDeps = Pick<ImageDeps, 'images' | 'tags' | 'leases' | 'lock' | 'now' | 'emit'>;
 
 /** Gives the image that `reference` means the further name `name`; a name that another image has moves. Idempotent. */
 export async function tagImage(deps: TagDeps, reference: string, name: string, call: CallOptions = {}): Promise<void> {
@@ -15,6 +15,7 @@ export async function tagImage(deps: TagDeps, reference: string, name: string, c
   await deps.lock(async () => {
     const image = findImage(deps, reference);
     if (image === undefined) throw imageNotFound(reference);
+    using _change = deps.leases.markChange();
     events = setTag(deps, target, image.id);
   }, call);
   for (const event of events) deps.emit(event);

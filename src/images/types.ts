@@ -52,7 +52,7 @@ export interface ResolvedImage {
   readonly chainId: Digest | undefined;
 }
 
-/** What containers need of the image store. */
+/** What containers need of the image store. @public */
 export interface ImageSource {
   /** Finds by reference, digest or id prefix; throws IMAGE_NOT_FOUND, BAD_REFERENCE, AMBIGUOUS_ID. Cached in memory; sees tags moved by other processes. */
   resolve(reference: string, call?: CallOptions): Promise<ResolvedImage>;

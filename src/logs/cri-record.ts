@@ -1,3 +1,4 @@
+/** Which of a container's outputs. @public */
 export type LogStream = 'stdout' | 'stderr';
 
 /** One piece of a container's output. @public */

@@ -44,6 +44,7 @@ export async function* followLines(
   let position = offset;
   let pending: Buffer = Buffer.alloc(0);
   let reset = false;
+  let replaced = false;
   const block = Buffer.alloc(BLOCK_BYTES);
   const state = endState(options.ended);
   try {
@@ -75,6 +76,12 @@ export async function* followLines(
         throwIfAborted(options.signal);
       }
       if (options.follow && file !== undefined && (await isReplaced(file, path))) {
+        // Once more: it may have got its last bytes between our read and its renaming.
+        if (!replaced) {
+          replaced = true;
+          continue;
+        }
+        replaced = false;
         await file.close();
         file = undefined;
         position = 0;
@@ -120,6 +127,7 @@ function change(path: string, ended: Promise<void> | undefined, signal: AbortSig
       resolve();
     };
     // An append between the last read and the watch is noticed by the poll only.
+    // allow timer: a reader waits for it, and `done` clears it
     const timer = setTimeout(done, POLL_MS);
     try {
       watcher = watch(path, done);

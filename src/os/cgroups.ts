@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { readMountInfo } from './mountinfo.js';
+import { type MountInfo, readMountInfo } from './mountinfo.js';
 import { errnoOf } from './syscalls/index.js';
 
 /** The cgroup hierarchies of this host. */
@@ -13,20 +13,29 @@ export interface CgroupLayout {
   readonly unified: string | undefined;
 }
 
-export function readCgroupLayout(): CgroupLayout {
+/** Reads the hierarchies from the mounts that this process sees, or from those given. */
+export function readCgroupLayout(mounts: readonly MountInfo[] = readMountInfo()): CgroupLayout {
   const controllers = new Map<string, string>();
   let unified: string | undefined;
-  for (const mount of readMountInfo()) {
+  for (const mount of mounts) {
     if (mount.fsType === 'cgroup2') unified ??= mount.mountPoint;
     if (mount.fsType !== 'cgroup') continue;
     for (const word of mount.superOptions.split(',')) {
-      if (word !== 'rw' && word !== 'ro' && word !== 'xattr' && !controllers.has(word))
-        controllers.set(word, mount.mountPoint);
+      if (!isMountOption(word) && !controllers.has(word)) controllers.set(word, mount.mountPoint);
     }
   }
   const v1 = [...new Set(controllers.values())];
   const mode = v1.length === 0 ? (unified ? 'v2' : 'none') : unified ? 'hybrid' : 'v1';
   return { mode, mountPoints: unified ? [...v1, unified] : v1, controllers, unified };
+}
+
+const V1_OPTIONS = new Set(
+  'rw ro xattr noprefix clone_children cpuset_v2_mode favordynmods seclabel none all'.split(' '),
+);
+
+/** What stands among the controllers of a v1 hierarchy: `release_agent=/path`, `seclabel`…, but `name=x` is its name. */
+function isMountOption(word: string): boolean {
+  return V1_OPTIONS.has(word) || (word.includes('=') && !word.startsWith('name='));
 }
 
 /** Processes of a cgroup and the groups below it, over all hierarchies. */
@@ -40,7 +49,7 @@ function collectProcesses(dir: string, pids: Set<number>): void {
   let entries: string[];
   try {
     for (const line of readFileSync(`${dir}/cgroup.procs`, 'latin1').split('\n')) if (line) pids.add(Number(line));
-    entries = readdirSync(dir, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+    entries = subgroups(dir);
   } catch {
     return;
   }
@@ -58,7 +67,8 @@ export function killCgroup(layout: CgroupLayout, path: string): boolean {
       // Before Linux 5.14 there is no cgroup.kill.
     }
   }
-  const pids = cgroupProcesses(layout, path);
+  // 0 stands for a process of an outer pid namespace; to kill(2) it means our own process group.
+  const pids = cgroupProcesses(layout, path).filter((pid) => pid > 0);
   for (const pid of pids) {
     try {
       process.kill(pid, 'SIGKILL');
@@ -67,14 +77,22 @@ export function killCgroup(layout: CgroupLayout, path: string): boolean {
     }
   }
   const freezer = layout.controllers.get('freezer');
-  if (pids.length > 0 && freezer !== undefined) {
-    try {
-      writeFileSync(`${freezer}${path}/freezer.state`, 'THAWED');
-    } catch {
-      // Not in this hierarchy.
-    }
-  }
+  if (pids.length > 0 && freezer !== undefined) thawTree(freezer + path);
   return pids.length > 0;
+}
+
+/** A group that was frozen itself stays so when the one above it is thawed. */
+function thawTree(dir: string): void {
+  try {
+    for (const name of subgroups(dir)) thawTree(`${dir}/${name}`);
+    writeFileSync(`${dir}/freezer.state`, 'THAWED');
+  } catch {
+    // Not in this hierarchy, or gone meanwhile.
+  }
+}
+
+function subgroups(dir: string): string[] {
+  return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
 }
 
 /** Removes the (empty) cgroup and those below it in every hierarchy; false when one is still busy. Idempotent. */
@@ -83,23 +101,26 @@ export function removeCgroup(layout: CgroupLayout, path: string): boolean {
 }
 
 function removeTree(dir: string): boolean {
+  if (removeGroup(dir) === 'gone') return true;
+  let names: string[];
+  try {
+    names = subgroups(dir);
+  } catch {
+    // Gone meanwhile: a runtime or a sweep is at it too.
+    names = [];
+  }
+  const clean = names.map((name) => removeTree(`${dir}/${name}`)).every(Boolean);
+  return clean && removeGroup(dir) === 'gone';
+}
+
+function removeGroup(dir: string): 'gone' | 'busy' {
   try {
     rmdirSync(dir);
-    return true;
+    return 'gone';
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === 'ENOENT') return true;
+    if (errno === 'ENOENT') return 'gone';
     if (errno !== 'EBUSY' && errno !== 'ENOTEMPTY') throw error;
-  }
-  let clean = true;
-  for (const entry of readdirSync(dir, { withFileTypes: true })) {
-    if (entry.isDirectory()) clean = removeTree(`${dir}/${entry.name}`) && clean;
-  }
-  if (!clean) return false;
-  try {
-    rmdirSync(dir);
-    return true;
-  } catch (error) {
-    return errnoOf(error) === 'ENOENT';
+    return 'busy';
   }
 }

@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 import { engineError, quote } from '../errors/index.js';
+import { errnoOf } from './syscalls/index.js';
 
 const MAX_LINKS = 255;
 
@@ -12,6 +13,7 @@ const MAX_LINKS = 255;
  * Throws BAD_SOURCE for a loop of links.
  */
 export function resolveInRoot(root: string, path: string): string {
+  const base = root === '/' ? '' : root;
   let inside = '/';
   let links = 0;
   const todo = path.split('/').reverse();
@@ -23,7 +25,7 @@ export function resolveInRoot(root: string, path: string): string {
       continue;
     }
     const next = posix.join(inside, part);
-    const link = linkTarget(root + next);
+    const link = linkTarget(base + next);
     if (link === undefined) {
       inside = next;
       continue;
@@ -33,10 +35,15 @@ export function resolveInRoot(root: string, path: string): string {
     if (link.startsWith('/')) inside = '/';
     todo.push(...link.split('/').reverse());
   }
-  return inside === '/' ? root : root + inside;
+  return inside === '/' ? root : base + inside;
 }
 
 function linkTarget(path: string): string | undefined {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  return stat?.isSymbolicLink() ? readlinkSync(path) : undefined;
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(path) : undefined;
+  } catch (error) {
+    // Below a file there is nothing either.
+    if (errnoOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }

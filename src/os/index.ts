@@ -1,5 +1,6 @@
 export { type CgroupLayout, cgroupProcesses, killCgroup, readCgroupLayout, removeCgroup } from './cgroups.js';
 export type { Child, ChildExit, RunOutput, SpawnRequest, StdioKind } from './child.js';
+export { emptyDirectory } from './empty-directory.js';
 export { findExecutable, SYSTEM_ENV, SYSTEM_PATH } from './find-executable.js';
 export { resolveInRoot } from './in-root.js';
 export type { Mount } from './mount.js';
@@ -8,4 +9,5 @@ export { mountAll, unmount } from './mounts.js';
 export { escapeOverlayPath, splitLowerDirs } from './overlay-data.js';
 export { makePrivateDir } from './private-dir.js';
 export { bootId, identifyProcess, isAlive, type ProcessIdentity, signalProcess } from './process-identity.js';
+export { runTool, type ToolOptions } from './run-tool.js';
 export { exitStatus, runChild, spawnChild } from './spawn.js';

@@ -1,4 +1,4 @@
-/** A mount as plain data: what a snapshotter returns and `mountAll` performs. Options are mount(8) words. */
+/** A mount as plain data: what a snapshotter returns and `mountAll` performs. Options are mount(8) words. @public */
 export interface Mount {
   readonly type: string;
   readonly source: string;

@@ -34,9 +34,14 @@ export function mountAll(mounts: readonly Mount[], target: string): void {
       done++;
     }
   } catch (error) {
-    for (; done > 0; done--) unmount(target, { lazy: true });
+    for (; done > 0; done--) detachTop(target);
     throw error;
   }
+}
+
+/** Takes away the topmost mount only: what was mounted there before is not ours. */
+function detachTop(target: string): void {
+  umount(target, UMOUNT_NOFOLLOW | MNT_DETACH);
 }
 
 function mountOne(one: Mount, target: string): void {
@@ -45,16 +50,21 @@ function mountOne(one: Mount, target: string): void {
   const data: string[] = [];
   for (const word of one.options) {
     if (word === 'rw' || word === 'defaults') continue;
-    if (word in FLAG_WORDS) flags |= FLAG_WORDS[word] as number;
-    else if (word in PROPAGATION_WORDS) propagation |= PROPAGATION_WORDS[word] as number;
+    if (Object.hasOwn(FLAG_WORDS, word)) flags |= FLAG_WORDS[word] as number;
+    else if (Object.hasOwn(PROPAGATION_WORDS, word)) propagation |= PROPAGATION_WORDS[word] as number;
     else data.push(word);
   }
   if (one.type === 'overlay') mountOverlay(one.source, target, flags, data);
   else mount(one.source, target, one.type === 'bind' ? null : one.type, flags, data.length > 0 ? data.join(',') : null);
   // The kernel ignores all other flags of a bind mount's first call: they need a remount.
   const more = flags & ~(MS.BIND | MS.REC);
-  if (flags & MS.BIND && more !== 0) mount('none', target, null, MS.REMOUNT | MS.BIND | more, null);
-  if (propagation !== 0) mount('none', target, null, propagation, null);
+  try {
+    if (flags & MS.BIND && more !== 0) mount('none', target, null, MS.REMOUNT | MS.BIND | more, null);
+    if (propagation !== 0) mount('none', target, null, propagation, null);
+  } catch (error) {
+    detachTop(target);
+    throw error;
+  }
 }
 
 function mountOverlay(source: string, target: string, flags: number, options: readonly string[]): void {

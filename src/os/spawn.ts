@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { engineError, quote } from '../errors/index.js';
-import { abortError, type CallOptions, throwIfAborted } from '../util/signals.js';
+import { type CallOptions, raceSignal, throwIfAborted } from '../util/signals.js';
 import type { Child, ChildExit, RunOutput, SpawnRequest, StdioKind } from './child.js';
 import { watchExit } from './exit-watch.js';
 import { dupAbove, pipe2, posixSpawn } from './syscalls/index.js';
@@ -101,7 +101,10 @@ export interface RunRequest extends SpawnRequest {
   readonly timeoutMs?: number;
 }
 
-/** Runs a process to its end and collects its output. An aborted call kills it with SIGKILL and throws CANCELED or TIMED_OUT. */
+/**
+ * Runs a process to its end and collects its output. An aborted call kills it with SIGKILL and throws CANCELED or
+ * TIMED_OUT at once, also when a process that it started holds the output open.
+ */
 export async function runChild(request: RunRequest, call: CallOptions = {}): Promise<RunOutput> {
   throwIfAborted(call.signal);
   const signal =
@@ -109,43 +112,37 @@ export async function runChild(request: RunRequest, call: CallOptions = {}): Pro
       ? call.signal
       : AbortSignal.any([AbortSignal.timeout(request.timeoutMs), ...(call.signal ? [call.signal] : [])]);
   const child = spawnChild({ ...request, stdin: request.input === undefined ? (request.stdin ?? 'null') : 'pipe' });
-  const onAbort = () => child.kill('SIGKILL');
-  signal?.addEventListener('abort', onAbort, { once: true });
   try {
     if (request.input !== undefined) child.stdin?.end(request.input);
     const max = request.maxOutputBytes ?? 16 << 20;
-    const [stdout, stderr, exit] = await Promise.all([
-      collect(child.stdout, max, child),
-      collect(child.stderr, max, child),
-      child.exit,
-    ]);
-    if (signal?.aborted) throw abortError(signal);
-    if (stdout.cut || stderr.cut) {
-      throw engineError('TOOL_FAILED', `${quote(request.file)} wrote more than ${max} bytes`, {
-        details: { argv: [request.file, ...request.args], exitCode: exit.code, stderr: stderr.text.slice(-2000) },
-      });
-    }
-    return { ...exit, stdout: stdout.text, stderr: stderr.text };
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
+    const [stdout, stderr, exit] = await raceSignal(
+      Promise.all([collect(child.stdout, max, request), collect(child.stderr, max, request), child.exit]),
+      signal,
+    );
+    return { ...exit, stdout, stderr };
+  } catch (error) {
+    child.kill('SIGKILL');
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
+    // It is reaped when it is gone; nobody waits for that.
+    child.unref();
+    throw error;
   }
 }
 
-async function collect(stream: Child['stdout'], max: number, child: Child): Promise<{ text: string; cut: boolean }> {
-  if (stream === undefined) return { text: '', cut: false };
+async function collect(stream: Child['stdout'], max: number, request: SpawnRequest): Promise<string> {
+  if (stream === undefined) return '';
   const chunks: Buffer[] = [];
   let size = 0;
-  let cut = false;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > max) {
-      cut = true;
-      child.kill('SIGKILL');
-      continue;
+      throw engineError('TOOL_FAILED', `${quote(request.file)} wrote more than ${max} bytes`, {
+        details: { argv: [request.file, ...request.args], limit: max },
+      });
     }
     chunks.push(chunk);
   }
-  return { text: Buffer.concat(chunks).toString('utf8'), cut };
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** The conventional exit status of a child: its code, or 128 + the signal that ended it. */

@@ -10,6 +10,8 @@ export type {
   Spawner,
 } from './oci-runtime.js';
 export { compareVersions, MINIMUM_VERSIONS, type ProbeOptions, probeRuntime } from './probe.js';
+export { type SealedBinary, sealRuntime } from './sealed-binary.js';
+export { isFilter, SeccompFilterStore } from './seccomp-filter-store.js';
 export {
   chooseSupervisor,
   createConmonSupervisor,

@@ -18,8 +18,7 @@ export async function recoverStore(store: SnapshotStore, log: Log): Promise<void
     if (!isOwnerAlive(step)) discard(store, join(store.staging, step), log);
   }
   for (const key of store.listActive()) {
-    const owner = ownerOf(store, key, log);
-    if (owner !== undefined && !isAlive(owner)) discard(store, store.active(key).directory, log);
+    if (isAbandoned(store, key, log)) discard(store, store.active(key).directory, log);
   }
   for (const piece of readdirSync(store.trash)) {
     await store
@@ -51,12 +50,14 @@ function discard(store: SnapshotStore, directory: string, log: Log): void {
   }
 }
 
-function ownerOf(store: SnapshotStore, key: string, log: Log) {
+function isAbandoned(store: SnapshotStore, key: string, log: Log): boolean {
   try {
-    return readMeta(store.active(key).meta)?.owner;
+    const meta = readMeta(store.active(key).meta);
+    // Snapshots appear with their record: one without it is what a sweeper did not finish to remove.
+    return meta === undefined || (meta.owner !== undefined && !isAlive(meta.owner));
   } catch (error) {
     // A record torn by a power loss. Its tree may be a durable container's data, so a person decides about it.
     log('snapshot %s has no readable record: %s', key, error);
-    return undefined;
+    return false;
   }
 }

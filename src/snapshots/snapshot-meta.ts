@@ -18,9 +18,9 @@ const metaSchema = v.object({
 export interface SnapshotMeta {
   readonly kind: 'active' | 'view';
   readonly parent?: string | undefined;
-  readonly volatile?: boolean | undefined;
-  /** Stands in for the parent. */
+  /** A host directory in the place of a parent. */
   readonly lowerDirectory?: string | undefined;
+  readonly volatile?: boolean | undefined;
   /** The process that a transient snapshot belongs to. */
   readonly owner?: ProcessIdentity | undefined;
 }
@@ -39,8 +39,12 @@ export function readMeta(path: string): SnapshotMeta | undefined {
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
     throw engineError('SNAPSHOT_CORRUPT', `${quote(path)} can't be read`, { details: { path, errno }, cause });
   }
+  if (text.length > META_BYTES_MAX) {
+    throw engineError('SNAPSHOT_CORRUPT', `${quote(path)} has ${text.length} bytes, no snapshot record has so many`, {
+      details: { path },
+    });
+  }
   try {
-    if (text.length > META_BYTES_MAX) throw new RangeError(`${text.length} bytes`);
     return v.parse(metaSchema, JSON.parse(text));
   } catch (cause) {
     throw engineError('SNAPSHOT_CORRUPT', `${quote(path)} is not a snapshot record`, { details: { path }, cause });

@@ -28,8 +28,9 @@ export interface PrepareOptions extends CallOptions {
    */
   readonly transient?: boolean;
   /**
-   * A host directory that stands in for the parent: its tree is what the snapshot is built on. Nobody may change it
-   * while snapshots on it are in use. Only without `parent`. Absolute.
+   * Absolute path of a host directory that takes the place of a parent: it is read, never written, and nobody may
+   * change it while snapshots on it are in use. Only with no parent; such a snapshot can't be committed. Throws
+   * BAD_OPTION when it is not a directory.
    */
   readonly lowerDirectory?: string;
 }
@@ -66,7 +67,7 @@ export interface Snapshotter {
   /**
    * Turns the active snapshot `key` into the committed snapshot `name`, durably. If `name` is there already, `key` is
    * removed and it succeeds. Throws SNAPSHOT_NOT_FOUND, SNAPSHOT_READ_ONLY (key is a view), SNAPSHOT_EXISTS (`name` is
-   * the key of an active one).
+   * the key of an active one), SNAPSHOT_NOT_COMMITTABLE (built on a host directory).
    */
   commit(name: string, key: string, call?: CallOptions): Promise<void>;
   /** The mounts of an active snapshot or view: what the caller mounts to use it. Throws SNAPSHOT_NOT_FOUND. */
@@ -80,7 +81,7 @@ export interface Snapshotter {
   remove(key: string, call?: CallOptions): Promise<void>;
   /**
    * Paths that hold nothing but the active snapshot `key`, whether it is there yet or not. Once it is unmounted they
-   * may be deleted from outside: that is how the sweep works that follows a host's death.
+   * may be deleted from outside, half way too: that is how the sweep works that follows a host's death.
    */
   ownPaths(key: string): readonly string[];
   find(key: string): Promise<SnapshotInfo | undefined>;

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { engineError, quote } from '../errors/index.js';
 import type { Mount } from '../os/index.js';
 import type { Log } from '../util/log.js';
@@ -59,12 +61,12 @@ export class StoredSnapshotter implements Snapshotter {
     throwIfAborted(options.signal);
     assertSnapshotKey('key', key);
     if (wanted.parent !== undefined) assertSnapshotKey('parent', wanted.parent);
+    const lower = options.lowerDirectory;
+    if (lower !== undefined) assertLowerDirectory(lower, wanted);
     const meta: SnapshotMeta = {
       ...wanted,
+      ...(lower === undefined ? {} : { lowerDirectory: lower }),
       ...(options.volatile && wanted.kind === 'active' ? { volatile: true } : {}),
-      ...(options.lowerDirectory !== undefined && wanted.parent === undefined
-        ? { lowerDirectory: options.lowerDirectory }
-        : {}),
       ...(options.transient ? { owner: this.#store.self } : {}),
     };
     let mounts: readonly Mount[] = [];
@@ -89,7 +91,17 @@ export class StoredSnapshotter implements Snapshotter {
       await this.#store.removeActive(key, call);
       return;
     }
-    if (this.#store.readActive(key).kind === 'view') throw readOnly(key);
+    const meta = this.#store.readActive(key);
+    if (meta.kind === 'view') throw readOnly(key);
+    if (meta.lowerDirectory !== undefined) {
+      throw engineError(
+        'SNAPSHOT_NOT_COMMITTABLE',
+        `snapshot ${quote(key)} is built on ${quote(meta.lowerDirectory)}`,
+        {
+          details: { key, lowerDirectory: meta.lowerDirectory },
+        },
+      );
+    }
     if (name !== key && this.#store.hasActive(name)) throw exists(name);
     if (!(await this.#store.commit(name, key, call))) await this.#store.removeActive(key, call);
   }
@@ -114,11 +126,6 @@ export class StoredSnapshotter implements Snapshotter {
     if (await removeCommitted(this.#store, key, call)) this.#scheme.forget(key);
   }
 
-  ownPaths(key: string): readonly string[] {
-    assertSnapshotKey('key', key);
-    return [this.#store.active(key).directory];
-  }
-
   async find(key: string): Promise<SnapshotInfo | undefined> {
     assertSnapshotKey('key', key);
     return findSnapshot(this.#store, key);
@@ -137,9 +144,33 @@ export class StoredSnapshotter implements Snapshotter {
     return await treeUsage(paths.fs, call);
   }
 
+  ownPaths(key: string): readonly string[] {
+    assertSnapshotKey('key', key);
+    return [this.#store.active(key).directory];
+  }
+
   async recover(): Promise<void> {
     await recoverStore(this.#store, this.#log);
     this.#scheme.sweep();
+  }
+}
+
+function assertLowerDirectory(path: string, wanted: SnapshotMeta): void {
+  if (wanted.parent !== undefined) {
+    throw engineError('CONFLICTING_OPTIONS', `lowerDirectory ${quote(path)} and a parent exclude each other`);
+  }
+  if (!isAbsolute(path) || path.includes('\0') || !isDirectory(path)) {
+    throw engineError('BAD_OPTION', `lowerDirectory ${quote(path)} is not the absolute path of a directory`, {
+      details: { field: 'lowerDirectory', value: quote(path) },
+    });
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }
 

@@ -43,10 +43,8 @@ class VfsScheme implements TreeScheme {
     const mounts = this.mounts(final, meta);
     if (meta.kind === 'view') return { mounts };
     mkdirSync(paths.fs, 0o755);
-    if (meta.parent !== undefined) {
-      return { mounts, done: copyTree(this.#store.committed(meta.parent).fs, paths.fs, call) };
-    }
-    if (meta.lowerDirectory !== undefined) return { mounts, done: copyTree(meta.lowerDirectory, paths.fs, call) };
+    const from = meta.parent === undefined ? meta.lowerDirectory : this.#store.committed(meta.parent).fs;
+    if (from !== undefined) return { mounts, done: copyTree(from, paths.fs, call) };
     chmodSync(paths.fs, 0o755);
     return { mounts };
   }

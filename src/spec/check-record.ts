@@ -37,9 +37,13 @@ export function checkRecord(
 
 function unknownField(prefix: string, key: string, checks: RecordChecks) {
   const nearest = closestName(key, checks.keys());
-  const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+  const hint = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
   const field = `${prefix}${key.slice(0, 64)}`;
-  return engineError('UNKNOWN_OPTION', `field ${prefix}${quote(key, 64)} does not exist${hint}`, {
-    details: { field, ...(nearest === undefined ? {} : { nearest }) },
-  });
+  return engineError(
+    'UNKNOWN_OPTION',
+    `field ${prefix}${/^\w{1,64}$/.test(key) ? key : quote(key, 64)} does not exist${hint}`,
+    {
+      details: { field, ...(nearest === undefined ? {} : { nearest }) },
+    },
+  );
 }

@@ -1,10 +1,11 @@
-/** The known name nearest to a mistyped one (edit distance at most a third of its length), for a hint in an error. */
+/** The known name nearest to a mistyped one: one that begins with it or differs in few letters; a hint for an error. */
 export function closestName(name: string, known: Iterable<string>): string | undefined {
   const typed = name.slice(0, 64).toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(typed.length / 3)) + 1;
+  let bestDistance = Math.max(2, Math.floor(typed.length / 2.3)) + 1;
   for (const candidate of known) {
-    const distance = editDistance(typed, candidate.toLowerCase());
+    const lower = candidate.toLowerCase();
+    const distance = typed.length >= 3 && lower.startsWith(typed) ? 0.5 : editDistance(typed, lower);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

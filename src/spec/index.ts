@@ -20,12 +20,13 @@ export type {
   SeccompProfile,
   UlimitOptions,
 } from './container-options.js';
+export { checkMountTarget } from './container-path.js';
 export { listHostDevices, type ResolvedDevice, resolveDevices } from './devices.js';
 export { buildExecProcess, type ExecProcessOptions } from './exec-process.js';
 export { badField } from './fail.js';
 export { generateSpec, type HostFacts, type SpecInput } from './generate-spec.js';
 export { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS } from './masked-paths.js';
-export type { ContainerFiles } from './mounts.js';
+export { type ContainerFiles, withFileMountpoints } from './mounts.js';
 export type { NamespacePaths } from './namespaces.js';
 export type { OciMount, OciProcess, OciResources, OciSeccomp, OciSpec } from './oci-types.js';
 export { prepareRootfs, type RootfsNeeds } from './prepare-rootfs.js';

@@ -12,7 +12,7 @@ export interface Located {
   readonly kind: 'directory' | 'file' | 'other' | 'missing' | 'loop';
   /** A link climbed above the root; it was held there, as in a chroot. */
   readonly climbed: boolean;
-  /** A link on the way leads to something that does not exist. */
+  /** What is missing is named by a link on the way, not by the path itself. */
   readonly dangling: boolean;
 }
 
@@ -23,13 +23,16 @@ export function locateInRoot(root: string, path: string): Located {
   let inner = '/';
   let kind: Located['kind'] = 'directory';
   let links = 0;
+  // Components on the stack from here up are of a link's text, those below of the path itself.
+  let ofLink = Number.POSITIVE_INFINITY;
   let climbed = false;
+  let missingLinkText = false;
   const at = (found: Located['kind']): Located => ({
     inner,
     path: base + inner,
     kind: found,
     climbed,
-    dangling: found === 'missing' && links > 0,
+    dangling: found === 'missing' && missingLinkText,
   });
   while (todo.length > 0) {
     const part = todo.pop() as string;
@@ -45,6 +48,7 @@ export function locateInRoot(root: string, path: string): Located {
     const next = inner === '/' ? `/${part}` : `${inner}/${part}`;
     const stat = lstatSync(base + next, { throwIfNoEntry: false });
     if (stat === undefined) {
+      missingLinkText = todo.length >= ofLink;
       inner = posix.join(next, ...todo.reverse());
       return at('missing');
     }
@@ -52,6 +56,7 @@ export function locateInRoot(root: string, path: string): Located {
       if (++links > MAX_LINKS) return at('loop');
       const link = readlinkSync(base + next);
       if (link.startsWith('/')) inner = '/';
+      ofLink = Math.min(ofLink, todo.length);
       todo.push(...link.split('/').reverse());
       continue;
     }

@@ -1,4 +1,5 @@
 import { engineError, quote } from '../errors/index.js';
+import type { Mountpoint } from './bind-sources.js';
 import type { UserMount } from './collect-mounts.js';
 import type { ContainerOptions } from './container-options.js';
 import type { OciMount } from './oci-types.js';
@@ -42,7 +43,23 @@ export function buildMounts(input: MountsInput): OciMount[] {
   ];
 }
 
-/** What shared mounts need of the container's root; `undefined` leaves the runtime's default (slave). */
+/** The mountpoints of the container's own files beside those of the caller's mounts, for `prepareRootfs`. */
+export function withFileMountpoints(
+  mountpoints: ReadonlyMap<string, Mountpoint>,
+  files: ContainerFiles | undefined,
+  initPath?: string,
+): ReadonlyMap<string, Mountpoint> {
+  const all = new Map(mountpoints);
+  for (const { destination } of fileMounts({ options: {}, files, initPath })) {
+    if (!all.has(destination)) all.set(destination, { kind: 'file' });
+  }
+  return all;
+}
+
+/**
+ * What shared mounts need of the container's root; `undefined` leaves the runtime's default. The spec's schema lists no
+ * `rslave`, but runc and crun take it, and plain `slave` would leave mounts below `/` shared with the host.
+ */
 export function rootfsPropagation(mounts: readonly UserMount[]): string | undefined {
   const modes = mounts.map((mount) => (mount.type === 'bind' ? mount.propagation : ''));
   if (modes.some((mode) => mode === 'shared' || mode === 'rshared')) return 'shared';
@@ -82,7 +99,7 @@ function kernelMounts({ options, shmPath }: MountsInput): OciMount[] {
   return mounts;
 }
 
-function fileMounts({ options, files, initPath }: MountsInput): OciMount[] {
+function fileMounts({ options, files, initPath }: Pick<MountsInput, 'options' | 'files' | 'initPath'>): OciMount[] {
   const bindFile = (destination: string, source: string | undefined, readOnly: boolean): OciMount[] =>
     source === undefined
       ? []

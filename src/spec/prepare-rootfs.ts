@@ -53,8 +53,10 @@ function prepareMountpoint(root: string, target: string, { kind, mode, forceMode
     if (kind === 'directory') makeDirectory(located.path);
     else makeFile(located.path);
     if (mode !== undefined) chmodSync(located.path, mode);
-  } else if ((located.kind === 'directory') !== (kind === 'directory') || located.kind === 'other') {
-    throw bad(`is a ${located.kind === 'other' ? 'special file' : located.kind} in the image and the source a ${kind}`);
+  } else if ((located.kind === 'directory') !== (kind === 'directory')) {
+    throw bad(
+      `is ${located.kind === 'directory' ? 'a directory' : 'no directory'} in the image and the source a ${kind}`,
+    );
   } else if (forceMode === true && mode !== undefined) {
     if ((lstatSync(located.path).mode & 0o7777) !== mode) chmodSync(located.path, mode);
   }

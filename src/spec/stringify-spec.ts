@@ -7,14 +7,14 @@ const filterJson = new WeakMap<OciSeccomp, string>();
 export function stringifySpec(spec: OciSpec): string {
   const { process, linux, ...rest } = spec;
   const { seccomp, ...linuxRest } = linux;
-  const linuxJson = withMember(JSON.stringify(linuxRest), 'seccomp', seccomp && stringifySeccomp(seccomp));
-  return withMember(withMember(JSON.stringify(rest), 'process', stringifyProcess(process)), 'linux', linuxJson);
+  const linuxJson = joinMembers(linuxRest, { seccomp: seccomp && stringifySeccomp(seccomp) });
+  return joinMembers(rest, { process: stringifyProcess(process), linux: linuxJson });
 }
 
 /** The bytes of a process document, as `exec --process` takes it. */
 export function stringifyProcess(process: OciProcess): string {
   const { rlimits, ...rest } = process;
-  return withMember(JSON.stringify(rest), 'rlimits', rlimits && `[${rlimits.map(stringifyRlimit).join()}]`);
+  return joinMembers(rest, { rlimits: rlimits && `[${rlimits.map(stringifyRlimit).join()}]` });
 }
 
 function stringifyRlimit({ type, hard, soft }: NonNullable<OciProcess['rlimits']>[number]): string {
@@ -35,7 +35,13 @@ function stringifySeccomp(filter: OciSeccomp): string {
   return json;
 }
 
-function withMember(object: string, key: string, json: string | undefined): string {
-  if (json === undefined) return object;
-  return `${object.slice(0, -1)}${object === '{}' ? '' : ','}"${key}":${json}}`;
+/** An object's JSON with further members that are JSON already. Member by member: cutting off a brace would copy it all. */
+function joinMembers(object: object, ready: Readonly<Record<string, string | undefined>>): string {
+  const members: string[] = [];
+  for (const [key, value] of Object.entries(object)) {
+    const json: string | undefined = JSON.stringify(value);
+    if (json !== undefined) members.push(`${JSON.stringify(key)}:${json}`);
+  }
+  for (const [key, json] of Object.entries(ready)) if (json !== undefined) members.push(`"${key}":${json}`);
+  return `{${members.join()}}`;
 }

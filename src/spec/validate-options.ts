@@ -157,7 +157,8 @@ function checkAnnotationKey(field: string, value: unknown): string {
 function checkSeccomp(field: string, value: unknown): unknown {
   if (value === 'default' || value === 'unconfined') return value;
   checkSeccompProfile(value, field);
-  return value;
+  // A profile is JSON by now: the copy is not touched by what the caller does to theirs.
+  return JSON.parse(JSON.stringify(value));
 }
 
 function checkSysctls(field: string, value: unknown): Record<string, string> {

@@ -115,6 +115,7 @@ export async function withFileLock<T>(
 async function waitForTurn(turn: Turn, path: string, options: FileLockOptions, timeoutMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
+    // allow timer: a caller waits for its turn, and `finally` clears it
     timer = setTimeout(() => reject(timeout(path, options, timeoutMs)), timeoutMs);
   });
   try {

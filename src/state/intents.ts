@@ -107,7 +107,7 @@ export class IntentStore {
 
   /** Removes temporary files that killed writers left; returns how many. */
   sweep(): number {
-    return removeStrayTempFiles(this.#dir);
+    return removeStrayTempFiles(this.#dir, 0);
   }
 
   #files(): string[] {

@@ -74,7 +74,7 @@ export class NameIndex {
 
   /** Removes what killed claimers left half-made; returns how many. */
   sweep(): number {
-    return removeStrayTempFiles(this.#dir);
+    return removeStrayTempFiles(this.#dir, 0);
   }
 
   #path(name: string): string {

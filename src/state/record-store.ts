@@ -143,6 +143,11 @@ export class RecordStore<T> {
     return this.#names().filter((id) => existsSync(join(this.#options.dir, id, RECORD_FILE)));
   }
 
+  /** Ids that have a directory, with a record or without. */
+  directories(): string[] {
+    return this.#names();
+  }
+
   /** Every readable record by id, and what could not be read. */
   list(): { records: Map<string, T>; problems: RecordProblem[] } {
     const records = new Map<string, T>();
@@ -163,7 +168,7 @@ export class RecordStore<T> {
     let removed = 0;
     for (const id of this.#names()) {
       try {
-        removed += removeStrayTempFiles(join(this.#options.dir, id));
+        removed += removeStrayTempFiles(join(this.#options.dir, id), 0);
       } catch {
         // Not a directory, or removed meanwhile: nothing to sweep.
       }

@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { findExecutable, runChild, SYSTEM_ENV } from '../os/index.js';
+import { findExecutable, runTool } from '../os/index.js';
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
 import { parseVersion } from './versions.js';
 
@@ -27,10 +27,8 @@ export const SYSTEM_PROBES: ProgramProbes = {
     if (found === undefined) return undefined;
     const path = realpathSync(found);
     try {
-      const output = await runChild(
-        { file: path, args: versionArgs, env: SYSTEM_ENV, timeoutMs: PROBE_LIMIT_MS, maxOutputBytes: 64 << 10 },
-        call,
-      );
+      const limits = { timeoutMs: PROBE_LIMIT_MS, maxOutputBytes: 64 << 10 };
+      const output = await runTool(path, versionArgs, { ...limits, ...call });
       const version = output.code === 0 ? parseVersion(output.stdout || output.stderr) : undefined;
       const ended = output.code === null ? `signal ${output.signal}` : `exit status ${output.code}`;
       const problem = version === undefined ? `no version from ${versionArgs.join(' ')} (${ended})` : undefined;

@@ -34,13 +34,13 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     const fail = this.#failWaiting;
     this.#waiting = undefined;
     if (waiting === undefined) return;
+    this.#error = undefined;
     if (error !== undefined) fail?.(error);
     else waiting({ value: undefined, done: true });
   }
 
   next(): Promise<IteratorResult<T>> {
-    const item = this.#items.shift();
-    if (item !== undefined) return Promise.resolve({ value: item, done: false });
+    if (this.#items.length > 0) return Promise.resolve({ value: this.#items.shift() as T, done: false });
     if (this.#ended) {
       const error = this.#error;
       this.#error = undefined;

@@ -13,12 +13,20 @@ export class KeyedMutex {
     });
     const tail = before.then(() => turn);
     this.#tails.set(key, tail);
+    // Not when this caller ends: one that gave up waiting would let the next in beside the holder.
+    void tail.then(() => {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    });
     try {
       await raceSignal(before, call.signal);
       return await work();
     } finally {
       done();
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
     }
+  }
+
+  /** Keys that somebody holds or waits for. */
+  get size(): number {
+    return this.#tails.size;
   }
 }

@@ -3,5 +3,5 @@ import { snapshotterContract } from './snapshotter.js';
 
 snapshotterContract('overlay', {
   open: (dir) => OverlaySnapshotter.open({ dir }),
-  skip: process.geteuid?.() === 0 ? undefined : 'mounting needs root',
+  skip: process.geteuid?.() === 0 ? undefined : 'missing: root',
 });

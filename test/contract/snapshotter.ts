@@ -242,6 +242,42 @@ export function snapshotterContract(name: string, subject: SnapshotterUnderTest)
       assert.equal(await kit.snapshotter.find('c'), undefined);
     });
 
+    test('a host directory can take the place of a parent and is left alone', async (kit) => {
+      const lower = join(kit.dir, 'host: dir,');
+      mkdirSync(lower);
+      chmodSync(lower, 0o1770);
+      writeFileSync(join(lower, 'file'), 'host');
+      kit.mounted(await kit.snapshotter.prepare('c', undefined, { lowerDirectory: lower }), (root) => {
+        assert.equal(lstatSync(root).mode & 0o7777, 0o1770);
+        writeFileSync(join(root, 'file'), 'changed');
+      });
+      kit.mounted(await kit.snapshotter.mounts('c'), (root) => {
+        assert.equal(readFileSync(join(root, 'file'), 'utf8'), 'changed');
+      });
+      assert.equal(readFileSync(join(lower, 'file'), 'utf8'), 'host');
+      await rejects(kit.snapshotter.commit(A, 'c'), 'FAILED_PRECONDITION', 'SNAPSHOT_NOT_COMMITTABLE');
+      for (const lowerDirectory of ['relative', join(lower, 'file'), join(lower, 'missing'), join(lower, 'file/x'), ''])
+        await rejects(kit.snapshotter.prepare('d', undefined, { lowerDirectory }), 'INVALID_ARGUMENT', 'BAD_OPTION');
+      await kit.layer(A, undefined, () => {});
+      await rejects(kit.snapshotter.prepare('d', A, { lowerDirectory: lower }), 'INVALID_ARGUMENT');
+      await kit.snapshotter.remove('c');
+      assert.equal(readFileSync(join(lower, 'file'), 'utf8'), 'host');
+    });
+
+    test('what a sweeper removes by path is all there is of a snapshot, also half done', async (kit) => {
+      await kit.layer(A, undefined, (root) => writeFileSync(join(root, 'a'), ''));
+      const paths = kit.snapshotter.ownPaths('c');
+      await kit.snapshotter.prepare('c', A);
+      for (const path of paths) rmSync(path, { recursive: true });
+      assert.equal(await kit.snapshotter.find('c'), undefined);
+      await kit.snapshotter.prepare('c', A);
+      for (const path of kit.snapshotter.ownPaths('c')) rmSync(join(path, 'meta.json'), { force: true });
+      await kit.snapshotter.recover();
+      await kit.snapshotter.prepare('c', A);
+      await kit.snapshotter.remove('c');
+      await kit.snapshotter.remove('c');
+    });
+
     test('recover keeps what is whole and what this living process works on', async (kit) => {
       await kit.layer(A, undefined, (root) => writeFileSync(join(root, 'a'), ''));
       await kit.snapshotter.prepare('durable', A);
@@ -269,18 +305,18 @@ export function snapshotterContract(name: string, subject: SnapshotterUnderTest)
 class Kit {
   readonly store: string;
   readonly snapshotter: Snapshotter;
-  readonly #dir: string;
+  readonly dir: string;
   #targets: string[] = [];
 
   constructor(store: string, dir: string, snapshotter: Snapshotter) {
     this.store = store;
     this.snapshotter = snapshotter;
-    this.#dir = dir;
+    this.dir = dir;
   }
 
   /** Mounts, looks, unmounts. */
   mounted(mounts: readonly Mount[], look: (root: string) => void): void {
-    const target = mkdtempSync(join(this.#dir, 'mnt-'));
+    const target = mkdtempSync(join(this.dir, 'mnt-'));
     this.#targets.push(target);
     mountAll(mounts, target);
     try {

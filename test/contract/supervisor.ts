@@ -58,16 +58,19 @@ export function supervisorContract(name: string, makeBed: () => SupervisorBed): 
       await bed.supervisor.delete(task, bed.runtime);
     });
 
-    it('ends the stdin of a container when the writer ends', async () => {
-      const request = bed.request(['sh', '-c', 'cat; echo done'], { stdin: true });
-      const task = await bed.launch(request);
-      const stdin = await bed.supervisor.openStdin(task);
-      stdin.write('first\n');
-      stdin.end('x'.repeat(100_000));
-      await once(stdin, 'close');
-      assert.equal((await bed.supervisor.wait(task)).exitCode, 0);
-      assert.equal((await bed.output(request)).stdout, `first\n${'x'.repeat(100_000)}done\n`);
-      await bed.supervisor.delete(task, bed.runtime);
+    it('ends the stdin of a container when the writer ends, while the container writes', async () => {
+      // Several times: conmon forgot the end when it was just writing output to the client that sent it.
+      for (let round = 0; round < 8; round++) {
+        const request = bed.request(['sh', '-c', 'cat; echo done'], { stdin: true });
+        const task = await bed.launch(request);
+        const stdin = await bed.supervisor.openStdin(task);
+        stdin.write('first\n');
+        stdin.end('x'.repeat(100_000));
+        await once(stdin, 'close');
+        assert.equal((await bed.supervisor.wait(task)).exitCode, 0);
+        assert.equal((await bed.output(request)).stdout, `first\n${'x'.repeat(100_000)}done\n`);
+        await bed.supervisor.delete(task, bed.runtime);
+      }
       await noLeaks();
     });
 
@@ -208,16 +211,22 @@ export function supervisorContract(name: string, makeBed: () => SupervisorBed): 
     });
 
     it('gives up a create whose call is canceled and leaves nothing', async () => {
-      for (const ms of [1, 10, 30]) {
+      let canceled = 0;
+      for (const ms of [1, 10, 20]) {
         const signal = AbortSignal.timeout(ms);
-        const made = bed.supervisor.create(bed.request(['sleep', '100']), { signal });
-        await assert.rejects(made, (error) => EngineError.is(error, 'DEADLINE_EXCEEDED'));
+        // A quick machine may be done before the signal.
+        const made = await bed.supervisor.create(bed.request(['sleep', '100']), { signal }).catch((error: unknown) => {
+          assert.ok(EngineError.is(error, 'DEADLINE_EXCEEDED'), String(error));
+        });
+        if (made !== undefined) await bed.supervisor.delete(made, bed.runtime);
+        else canceled++;
         await noLeaks();
       }
+      assert.ok(canceled > 0);
     });
 
     it('marks an out-of-memory kill', { skip: !existsSync('/sys/fs/cgroup/memory') }, async () => {
-      const request = bed.request(['sh', '-c', 'x=$(dd if=/dev/zero bs=1M count=64 | tr "\\0" x); echo ${#x}'], {
+      const request = bed.request(['sh', '-c', 'x=$(dd if=/dev/zero bs=1M count=64 | tr "\\0" x); echo $x'], {
         memoryLimit: 16 << 20,
       });
       const task = await bed.launch(request);

@@ -57,13 +57,13 @@ describe('what options do to a container', () => {
       mkdirSync(source);
       writeFileSync(join(source, 'file'), 'from host\n');
       const script = `touch /x 2>/dev/null || echo "root is read-only"
-        touch /work/x /var/x && echo "tmpfs is not"
+        touch /scratch/x /var/x && echo "tmpfs is not"
         cat /ro/file; touch /ro/x 2>/dev/null || echo "bind is read-only"
         echo back > /rw/back; cat /single
-        grep -E " (/work|/var) " /proc/mounts | cut -d" " -f2-4`;
+        grep -E " (/scratch|/var) " /proc/mounts | cut -d" " -f2-4`;
       const out = await sh(engine, script, {
         readOnlyRootfs: true,
-        tmpfs: { '/work': 'size=1m,mode=1777' },
+        tmpfs: { '/scratch': 'size=1m,mode=1777' },
         binds: [`${source}:/ro:ro`, `${source}:/rw`],
         mounts: [
           { type: 'bind', source: join(source, 'file'), target: '/single', readOnly: true },
@@ -71,7 +71,7 @@ describe('what options do to a container', () => {
         ],
       });
       assert.match(out, /^root is read-only\ntmpfs is not\nfrom host\nbind is read-only\nfrom host\n/);
-      assert.match(out, /\/work tmpfs [^\n]*size=1024k/);
+      assert.match(out, /\/scratch tmpfs [^\n]*size=1024k/);
       assert.match(out, /\/var tmpfs [^\n]*size=2048k/);
       assert.equal(readFileSync(join(source, 'back'), 'utf8'), 'back\n');
     }));

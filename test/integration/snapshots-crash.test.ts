@@ -10,8 +10,7 @@ import { FILES, LAYER_A, LAYER_B, openStore } from './snapshots-workload.js';
 const WORKLOAD = join(import.meta.dirname, 'snapshots-workload.js');
 const STEPS_MAX = 80;
 const strace = findExecutable('strace');
-const skip =
-  process.geteuid?.() !== 0 ? 'mounting needs root' : strace === undefined ? 'install strace to run it' : false;
+const skip = process.geteuid?.() !== 0 ? 'missing: root' : strace === undefined ? 'missing: strace' : false;
 
 describe('snapshots of a process killed at any step', { skip }, () => {
   // Each step of the first kind; of the second, which shares all but the copying, enough to hit each phase.

@@ -7,7 +7,7 @@ import { EngineError } from '#src/errors/index.js';
 import { mountAll, readMountInfo, unmount } from '#src/os/index.js';
 import { OverlaySnapshotter, type Snapshotter, VfsSnapshotter } from '#src/snapshots/index.js';
 
-const skip = process.geteuid?.() === 0 ? false : 'mounting needs root';
+const skip = process.geteuid?.() === 0 ? false : 'missing: root';
 const layerName = (n: number) => `sha256:${n.toString(16).padStart(64, '0')}`;
 
 async function withRoot(name: string, body: (root: string, mnt: string) => Promise<void>): Promise<void> {

@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 import { openStore } from './snapshots-workload.js';
 
 const WORKLOAD = join(import.meta.dirname, 'snapshots-workload.js');
-const skip = process.geteuid?.() === 0 ? false : 'layers need root';
+const skip = process.geteuid?.() === 0 ? false : 'missing: root';
 
 async function work(kind: string, name: string, dir: string): Promise<string> {
   const child = spawn(process.execPath, [WORKLOAD, kind, name, dir], { stdio: ['ignore', 'pipe', 'pipe'] });

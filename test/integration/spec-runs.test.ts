@@ -5,7 +5,7 @@ import { arch } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { buildExecProcess, type ContainerOptions, stringifyProcess } from '#src/spec/index.js';
-import { hostFacts, missing, type Ran, TestBundle } from '#support/spec-bundle.js';
+import { CRUN, hostFacts, missing, type Ran, TestBundle } from '#support/spec-bundle.js';
 
 const DEFAULT_CAPS = 0xa80425fbn;
 
@@ -215,6 +215,7 @@ describe('generated specs under runc', { skip: missing() ?? false }, () => {
     const device = ok(
       'stat -c %t:%T /dev/mine; head -c 0 /dev/mine && echo readable; (echo > /dev/mine) 2>/dev/null || echo no',
       {
+        capAdd: ['SYSLOG'],
         devices: [{ pathOnHost: '/dev/kmsg', pathInContainer: '/dev/mine', permissions: 'r' }],
       },
     );
@@ -243,6 +244,26 @@ describe('generated specs under runc', { skip: missing() ?? false }, () => {
     assert.equal(cap(other, 'CapInh'), 0n);
     assert.match(other, /^Groups:\s+29 1000\s*$/m);
     assert.match(other, /\n1 \/home\n\/\n$/);
+  });
+
+  it('runs under crun too', { skip: CRUN === undefined ? 'needs crun' : false }, () => {
+    const script =
+      'grep -E "^(Cap|Seccomp:|Groups)" /proc/self/status; ulimit -Hn; grep " /t " /proc/mounts; id -u; ls /proc/self/fd';
+    const options: Partial<ContainerOptions> = {
+      user: 'dev',
+      ulimits: [
+        { name: 'nofile', soft: 100, hard: 300 },
+        { name: 'core', soft: -1, hard: -1 },
+      ],
+      memoryBytes: 64 << 20,
+      mounts: [{ type: 'bind', source: '/etc', target: '/t', readOnly: true }],
+    };
+    const out = succeeded(bundle.runWithCrun(script, options));
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb']) assert.equal(cap(out, set), 0n, set);
+    assert.equal(cap(out, 'CapBnd'), DEFAULT_CAPS);
+    assert.match(out, /^Seccomp:\s+2$/m);
+    assert.match(out, /^Groups:\s+29 50 1000\s*$/m);
+    assert.match(out, /\n300\n.* \/t \S+ ro.*\n1000\n0\n1\n2\n3\n$/);
   });
 
   it('leaves no cgroup behind', () => {

@@ -32,6 +32,7 @@ import {
 } from '#src/spec/index.js';
 
 const BUSYBOX = ['/bin/busybox', '/usr/bin/busybox'].find(existsSync);
+export const CRUN: string | undefined = ['/usr/bin/crun', '/usr/local/bin/crun'].find(existsSync);
 const RUNC = ['/usr/sbin/runc', '/usr/bin/runc', '/usr/local/sbin/runc', '/usr/local/bin/runc'].find(existsSync);
 
 /** Why no container can be run here; `undefined` when one can. */
@@ -115,6 +116,19 @@ export class TestBundle {
   run(script: string, options: Partial<ContainerOptions> = {}, more: Partial<SpecInput> = {}): Ran {
     const { id, spec } = this.spec({ command: ['sh', '-c', script], ...options }, more);
     return this.#runc(['run', '--bundle', this.#bundle(id, spec), id]);
+  }
+
+  /** The same with crun, which runs on hybrid cgroups only where the v2 mount is out of sight. */
+  runWithCrun(script: string, options: Partial<ContainerOptions> = {}): Ran {
+    const { id, spec } = this.spec({ command: ['sh', '-c', script], ...options });
+    const hide = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"';
+    const argv = ['-m', 'sh', '-c', hide, 'sh', CRUN ?? '', '--root', join(this.dir, 'crun'), 'run', '--bundle'];
+    const { stdout, stderr, status } = spawnSync('unshare', [...argv, this.#bundle(id, spec), id], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 15_000,
+    });
+    return { stdout, stderr, status };
   }
 
   /** Starts a container that sleeps; `close` ends it. */

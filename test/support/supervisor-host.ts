@@ -11,6 +11,9 @@ interface Order {
   readonly task?: SupervisedTask;
 }
 
+// It ends only when it is killed or says so itself: without a listener the channel would not keep it alive.
+const alive = setInterval(() => {}, 60_000);
+
 process.once('message', async (order: Order) => {
   const runtime = realRuntime(order.runtimeRoot, order.runtime);
   const supervisor = realSupervisor(order.name);
@@ -19,6 +22,7 @@ process.once('message', async (order: Order) => {
     report('ready');
     report(await supervisor.wait(order.task as SupervisedTask));
     process.disconnect();
+    clearInterval(alive);
     return;
   }
   report('ready');

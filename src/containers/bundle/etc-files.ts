@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ContainerOptions } from '../../spec/container-options.js';
 
 /** Host paths of the files that are bound over /etc/hosts, /etc/hostname and /etc/resolv.conf. */
@@ -19,13 +19,19 @@ export function writeEtcFiles(dir: string, hostname: string, options: ContainerO
   let hosts = LOOPBACK;
   if (options.network !== 'host') hosts += `127.0.1.1\t${full}\n`;
   for (const [name, address] of Object.entries(options.extraHosts ?? {})) hosts += `${address}\t${name}\n`;
-  writeFileSync(`${dir}/hosts`, hosts, { mode: 0o644 });
-  writeFileSync(`${dir}/hostname`, `${hostname}\n`, { mode: 0o644 });
+  writePublic(`${dir}/hosts`, hosts);
+  writePublic(`${dir}/hostname`, `${hostname}\n`);
   const files = { hosts: `${dir}/hosts`, hostname: `${dir}/hostname` };
   const resolvConf = resolvConfText(options);
   if (resolvConf === undefined) return files;
-  writeFileSync(`${dir}/resolv.conf`, resolvConf, { mode: 0o644 });
+  writePublic(`${dir}/resolv.conf`, resolvConf);
   return { ...files, resolvConf: `${dir}/resolv.conf` };
+}
+
+/** Every user of the container reads it, whatever umask the host process has. */
+function writePublic(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o644);
 }
 
 function resolvConfText(options: ContainerOptions): string | undefined {

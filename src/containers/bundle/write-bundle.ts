@@ -7,19 +7,21 @@ import {
   collectMounts,
   generateSpec,
   listHostDevices,
-  type Mountpoint,
   prepareRootfs,
   resolveBindSources,
   resolveDevices,
   stringifySpec,
+  withFileMountpoints,
 } from '../../spec/index.js';
 import type { OciSpec } from '../../spec/oci-types.js';
 import { shortId } from '../../util/ids.js';
 import type { CallOptions } from '../../util/signals.js';
 import { containerCgroup } from '../cgroup-path.js';
 import type { ContainerDeps } from '../deps.js';
-import { type EtcFiles, writeEtcFiles } from './etc-files.js';
+import { writeEtcFiles } from './etc-files.js';
+import { findInit } from './find-init.js';
 import { resolveNamespaces } from './namespace-paths.js';
+import { FILTER_ANNOTATION } from './seccomp-filters.js';
 import { withDefaults } from './with-defaults.js';
 
 export interface BundleRequest {
@@ -46,6 +48,7 @@ export async function writeBundle(
   checkRootfs(rootfs);
   const user = deps.users.resolve(rootfs, request.imageId, options.user ?? image?.user ?? '', options.groups ?? []);
   const { mounts, mountpoints } = resolveBindSources(collectMounts(options));
+  const initPath = options.init ? (deps.config.initPath ?? findInit()) : undefined;
   const files = writeEtcFiles(dir, options.hostname ?? shortId(id), options);
   const spec = generateSpec({
     id,
@@ -59,28 +62,20 @@ export async function writeBundle(
     files,
     namespacePaths: await resolveNamespaces(deps, options, call),
     devices: [...(options.privileged ? listHostDevices() : []), ...resolveDevices(options.devices)],
-    ...(deps.config.initPath !== undefined && { initPath: deps.config.initPath }),
+    ...(initPath !== undefined && { initPath }),
   });
-  prepareRootfs(rootfs, { workingDir: spec.process.cwd, mountpoints: withEtcFiles(mountpoints, files) });
+  prepareRootfs(rootfs, {
+    workingDir: spec.process.cwd,
+    mountpoints: withFileMountpoints(mountpoints, files, initPath),
+  });
   writeFileSync(`${dir}/config.json`, specText(deps, spec, request.runtime), { mode: 0o600 });
   return { spec };
 }
 
-function withEtcFiles(mountpoints: ReadonlyMap<string, Mountpoint>, files: EtcFiles): ReadonlyMap<string, Mountpoint> {
-  const all = new Map(mountpoints);
-  const file: Mountpoint = { kind: 'file' };
-  if (files.hosts !== undefined && !all.has('/etc/hosts')) all.set('/etc/hosts', file);
-  if (files.hostname !== undefined && !all.has('/etc/hostname')) all.set('/etc/hostname', file);
-  if (files.resolvConf !== undefined && !all.has('/etc/resolv.conf')) all.set('/etc/resolv.conf', file);
-  return all;
-}
-
 /** crun takes a compiled filter through an annotation: compiling the profile is half of its start. */
 function specText(deps: Pick<ContainerDeps, 'seccompFilters'>, spec: OciSpec, runtime: OciRuntime): string {
-  const seccomp = spec.linux.seccomp;
-  if (seccomp === undefined || runtime.binary.flavor !== 'crun') return stringifySpec(spec);
-  const filter = deps.seccompFilters.find(runtime.binary, seccomp);
+  const { seccomp, ...linux } = spec.linux;
+  const filter = seccomp && deps.seccompFilters.find(runtime, seccomp);
   if (filter === undefined) return stringifySpec(spec);
-  const { seccomp: _, ...linux } = spec.linux;
-  return stringifySpec({ ...spec, linux, annotations: { ...spec.annotations, 'run.oci.seccomp_bpf_data': filter } });
+  return stringifySpec({ ...spec, linux, annotations: { ...spec.annotations, [FILTER_ANNOTATION]: filter } });
 }

@@ -1,11 +1,19 @@
 import { isAlive } from '../../os/index.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
+import type { ContainerRecord } from '../record.js';
 import { isLive } from '../status.js';
 import { cleanUpRun } from './clean-up-run.js';
 import { removeLocked } from './remove-locked.js';
 import type { LockedContainer } from './repository.js';
 import { settleLocked } from './settle.js';
+
+/** True when a record says that something was begun and not ended; a living process may be at it. */
+export function isUnfinished(record: ContainerRecord): boolean {
+  const { status, task } = record;
+  if (status === 'starting' || status === 'removing') return true;
+  return isLive(status) ? task === undefined || !isAlive(task.init) : task !== undefined;
+}
 
 /**
  * Finishes or undoes what a dead process left of a container. We hold its lock, which every verb holds while it
@@ -37,6 +45,13 @@ async function repairStart(deps: ContainerDeps, locked: LockedContainer, call: C
   if (task !== undefined && state?.status === 'running' && isAlive(task.init)) {
     locked.save({ status: 'running', runs: current.runs + 1, startedAt: deps.now().toISOString() });
     deps.exits.watch(current.id, task);
+    return;
+  }
+  // It ran and has ended meanwhile: a code other than "lost" is the proof.
+  const exit = task && (await deps.supervisors.get(current.supervisor).findExit(task, call));
+  if (exit !== undefined && exit.exitCode >= 0) {
+    locked.save({ status: 'running', runs: current.runs + 1 });
+    await settleLocked(deps, locked, call);
     return;
   }
   await cleanUpRun(deps, current, call);

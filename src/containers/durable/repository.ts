@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import { isAlive } from '../../os/index.js';
 import {
@@ -12,7 +12,7 @@ import {
 import { isFullId, SAFE_NAME } from '../../util/ids.js';
 import { KeyedMutex } from '../../util/keyed-mutex.js';
 import type { CallOptions } from '../../util/signals.js';
-import { type EphemeralRecord, ephemeralDir, listEphemeralRecords } from '../ephemeral/record.js';
+import { type EphemeralRecord, ephemeralDir, isEphemeralKnown, listEphemeralRecords } from '../ephemeral/record.js';
 import type { ContainerRecord, LastExit } from '../record.js';
 import { isLive } from '../status.js';
 import { readTombstone, writeTombstone } from './tombstones.js';
@@ -96,9 +96,13 @@ export class ContainerRepository {
 
   /** True while something stands for the id: a record, a live throwaway container, or a live process that is making it. */
   isKnown(id: string): boolean {
-    if (existsSync(`${this.directory(id)}/record.json`)) return true;
-    if (this.listEphemeral().some((record) => record.id === id)) return true;
-    return this.#deps.intents.list().some((intent) => intent.id === id && isAlive(intent.owner));
+    // The intent before the record: a creator writes the record before it drops the intent, so one of them is seen.
+    if (this.#deps.intents.list().some((intent) => intent.id === id && isAlive(intent.owner))) return true;
+    return this.#hasRecord(id) || isEphemeralKnown(this.#deps.sessionsDir, id);
+  }
+
+  #hasRecord(id: string): boolean {
+    return existsSync(`${this.directory(id)}/record.json`);
   }
 
   /** Pid of the init of a running container, durable or throwaway. */
@@ -161,6 +165,29 @@ export class ContainerRepository {
     const lock = FileLock.tryAcquire(`${this.#deps.locksDir}/${id}`);
     lock?.release();
     return lock !== undefined;
+  }
+
+  /**
+   * Removes what dead processes have left of containers that nothing stands for any more: names, directories, locks,
+   * temporary files. Safe beside living processes.
+   */
+  removeStrays(): void {
+    const { names, intents, store, locksDir } = this.#deps;
+    for (const [name, id] of names.list()) if (!this.isKnown(id)) names.release(name, id);
+    for (const id of store.directories()) {
+      if (isFullId(id) && !this.isKnown(id)) rmSync(this.directory(id), { recursive: true, force: true });
+    }
+    for (const id of readdirSync(locksDir)) {
+      if (!isFullId(id) || this.isKnown(id)) continue;
+      const path = `${locksDir}/${id}`;
+      const lock = FileLock.tryAcquire(path);
+      if (lock === undefined) continue;
+      rmSync(path, { force: true });
+      lock.release();
+    }
+    names.sweep();
+    intents.sweep();
+    store.sweep();
   }
 
   /** Keeps an exit for waiters in other processes after the container is removed. */

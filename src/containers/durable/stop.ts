@@ -2,6 +2,7 @@ import { EngineError } from '../../errors/index.js';
 import { integer } from '../../spec/index.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
+import type { ContainerRecord } from '../record.js';
 import { signalNumber } from '../signal-number.js';
 import { isLive } from '../status.js';
 import { killContainer } from './kill.js';
@@ -24,15 +25,15 @@ export async function stopContainer(deps: ContainerDeps, id: string, options: St
   if (options.stopSignal !== undefined) signalNumber(options.stopSignal);
   const record = deps.repository.read(id);
   if (!isLive(record.status)) return;
-  const signal = options.stopSignal ?? record.options.stopSignal ?? record.image?.config.stopSignal ?? 'SIGTERM';
+  const signal = options.stopSignal ?? record.options.stopSignal ?? imageSignal(record) ?? 'SIGTERM';
   const graceMs = options.timeoutMs ?? record.options.stopTimeoutMs ?? deps.config.defaultStopTimeoutMs;
-  if (await ended(deps, id, signal, graceMs, options)) return;
-  await ended(deps, id, 'SIGKILL', undefined, options);
+  if (await ended(deps, record, signal, graceMs, options)) return;
+  await ended(deps, record, 'SIGKILL', undefined, options);
 }
 
 async function ended(
   deps: ContainerDeps,
-  id: string,
+  { id, runs: run }: ContainerRecord,
   signal: string | number,
   withinMs: number | undefined,
   call: CallOptions,
@@ -40,12 +41,24 @@ async function ended(
   const limit = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
   const signals = [limit, call.signal].filter((one) => one !== undefined);
   try {
+    // Another process may have started it anew since: that run is not the one to stop.
+    if (deps.repository.read(id).runs !== run) return true;
     await killContainer(deps, id, signal, call);
-    await waitContainer(deps, id, signals.length > 0 ? { signal: AbortSignal.any(signals) } : {});
+    await waitContainer(deps, id, { run, ...(signals.length > 0 && { signal: AbortSignal.any(signals) }) });
     return true;
   } catch (error) {
     if (EngineError.is(error, 'FAILED_PRECONDITION') || EngineError.is(error, 'NOT_FOUND')) return true;
     if (limit?.aborted && !call.signal?.aborted) return false;
     throw error;
+  }
+}
+
+/** The image's stop signal, unless there is no such signal: an image can't make its containers impossible to stop. */
+function imageSignal({ image }: ContainerRecord): number | undefined {
+  const signal = image?.config.stopSignal;
+  try {
+    return signal === undefined ? undefined : signalNumber(signal);
+  } catch {
+    return undefined;
   }
 }

@@ -6,6 +6,7 @@ import type { OciRuntime } from '../../runtime/oci-runtime.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
 import type { OciSpec } from '../../spec/oci-types.js';
 import { newId, shortId } from '../../util/ids.js';
+import { nextTurn } from '../../util/next-turn.js';
 import { Rollback } from '../../util/rollback.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import { rootParent } from '../bundle/root-parent.js';
@@ -59,17 +60,19 @@ async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOpt
   try {
     const image = options.image === undefined ? undefined : await deps.images.resolve(options.image, call);
     const runtime = await deps.runtimes.get(options.runtime, call);
+    // Before the name is claimed: by this directory others see that its holder exists.
+    const dir = deps.session.makeContainerDir(id, [...deps.snapshotter.ownPaths(id), `${runtime.root}/${id}`]);
+    undo.defer(() => rmSync(dir, { recursive: true, force: true }));
     if (options.name !== undefined) {
-      deps.names.claim(options.name, id, (holder) => deps.repository.isKnown(holder));
+      deps.names.claim(options.name, id, (holder) => deps.repository.isKnown(holder), { durable: false });
       undo.defer(() => deps.names.release(options.name as string, id));
     }
-    const dir = deps.session.makeContainerDir(id, deps.snapshotter.ownPaths(id));
-    undo.defer(() => rmSync(dir, { recursive: true, force: true }));
     const parent = rootParent(options, image);
     const mounts = await deps.snapshotter.prepare(id, parent.snapshot, { ...call, ...parent.options, volatile: true });
     undo.defer(() => deps.snapshotter.remove(id));
     mountRoot(dir, mounts);
     undo.defer(() => unmount(`${dir}/rootfs`, { lazy: true }));
+    await nextTurn();
     const { spec } = await writeBundle(
       deps,
       { id, dir, options, image: image?.config, imageId: image?.id, runtime },
@@ -77,6 +80,7 @@ async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOpt
     );
     const record = ephemeralRecord(deps, id, options, image?.id, spec);
     writeFileSync(`${dir}/record.json`, JSON.stringify(record), { mode: 0o600 });
+    await nextTurn();
     throwIfAborted(call.signal);
     const stdio = openStdio({
       tty: options.tty ?? false,
@@ -99,6 +103,7 @@ async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOpt
     undo.disarm();
     deps.emit({ type: 'container', action: 'start', id, attributes: eventAttributes(record) });
     const streams = stdio.attach(child);
+    if (spec.linux.seccomp !== undefined) deps.seccompFilters.learn(runtime, spec.linux.seccomp, id, child.exit);
     const cgroup = containerCgroup(deps.config.cgroupParent, id);
     let destroyed = false;
     const end = finishLaunch(deps, { id, dir, runtime, record, cgroup, wasDestroyed: () => destroyed }, child);
@@ -107,7 +112,8 @@ async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOpt
       destroyed = true;
       // The runtime first: it must not go on with a start while its container is being emptied.
       child.kill('SIGKILL');
-      void emptyCgroup(deps.cgroups, cgroup);
+      // What it can't end, finishLaunch tries again and reports.
+      emptyCgroup(deps.cgroups, cgroup).catch(() => {});
     };
     const launched = {
       id,
@@ -152,7 +158,9 @@ async function finishLaunch(deps: ContainerDeps, launched: Launched, child: Chil
     rmSync(`${runtime.root}/${id}`, { recursive: true, force: true });
   }
   unmount(`${dir}/rootfs`, { lazy: true });
+  await nextTurn();
   await deps.snapshotter.remove(id);
+  await nextTurn();
   rmSync(dir, { recursive: true, force: true });
   if (record.name !== undefined) deps.names.release(record.name, id);
   deps.emit({

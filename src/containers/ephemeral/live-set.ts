@@ -55,8 +55,9 @@ export class LiveSet {
   /** Takes no further calls, ends all it holds, and resolves when that is cleaned up. */
   async close(): Promise<void> {
     this.#closing.abort(engineError('CLOSED', 'the engine is closed'));
-    for (const launch of this.#launches) launch.destroy();
     while (this.#calls.size > 0 || this.#launches.size > 0) {
+      // Again in each round: a call that was under way may have added one.
+      for (const launch of this.#launches) launch.destroy();
       await Promise.allSettled([...this.#calls, ...[...this.#launches].map((launch) => launch.process.exit)]);
     }
   }

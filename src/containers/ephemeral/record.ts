@@ -43,6 +43,22 @@ function readRecord(path: string): EphemeralRecord | undefined {
   }
 }
 
+/** True while a live host has, makes or removes the throwaway container: it is on its session's list from first to last. */
+export function isEphemeralKnown(sessionsDir: string, id: string): boolean {
+  return namesIn(sessionsDir).some(
+    (session) =>
+      existsSync(`${sessionsDir}/${session}/c/${id}`) && hasLiveOwner(`${sessionsDir}/${session}/owner.json`),
+  );
+}
+
+function hasLiveOwner(path: string): boolean {
+  try {
+    return isAlive(JSON.parse(readFileSync(path, 'utf8')) as ProcessIdentity);
+  } catch {
+    return false;
+  }
+}
+
 /** Directory of a throwaway container by id, in whatever session it is. */
 export function ephemeralDir(sessionsDir: string, id: string): string | undefined {
   for (const session of readdirSync(sessionsDir)) {

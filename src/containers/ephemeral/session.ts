@@ -9,17 +9,28 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { engineError } from '../../errors/index.js';
-import { identifyProcess } from '../../os/index.js';
+import { basename, dirname } from 'node:path';
+import { engineError, quote } from '../../errors/index.js';
+import { bootId, identifyProcess, isAlive, type ProcessIdentity } from '../../os/index.js';
 import { flock } from '../../os/syscalls/index.js';
 import { newToken } from '../../util/ids.js';
 import { Sweeper, type SweeperPaths } from './sweeper.js';
 
 export interface SessionDeps {
   readonly sessionsDir: string;
-  readonly runDir: string;
   readonly cgroupParent: string;
   readonly cgroupMountPoints: readonly string[];
+}
+
+/** Name of a session that is being made: it has no lock to tell by yet whether its maker lives. */
+function buildingName(owner: ProcessIdentity, id: string): string {
+  return `.${owner.pid}.${owner.startTime}.${id}`;
+}
+
+/** True for the name of a session that a living process is just making. */
+export function isBeingMade(name: string): boolean {
+  const [, pid, startTime] = /^\.(\d+)\.(\d+)\./.exec(name) ?? [];
+  return startTime !== undefined && isAlive({ pid: Number(pid), startTime, bootId: bootId() });
 }
 
 /**
@@ -33,6 +44,7 @@ export class Session {
   readonly #deps: SessionDeps;
   readonly #lockFd: number;
   #sweeper: Sweeper | undefined;
+  readonly #ownParents = new Set<string>();
   #execDirMade = false;
   #closed = false;
 
@@ -41,39 +53,58 @@ export class Session {
     this.id = newToken();
     this.dir = `${deps.sessionsDir}/${this.id}`;
     // A session becomes visible only when its lock is held: a directory without a held lock is a dead session.
-    const building = `${deps.sessionsDir}/.${this.id}`;
+    const owner = identifyProcess(process.pid) as ProcessIdentity;
+    const building = `${deps.sessionsDir}/${buildingName(owner, this.id)}`;
     mkdirSync(building, { mode: 0o700 });
     this.#lockFd = openSync(`${building}/lock`, 'wx', 0o600);
     flock(this.#lockFd, 'exclusive', { nonBlocking: true });
-    writeFileSync(`${building}/owner.json`, JSON.stringify(identifyProcess(process.pid)), { mode: 0o600 });
+    writeFileSync(`${building}/owner.json`, JSON.stringify(owner), { mode: 0o600 });
     renameSync(building, this.dir);
   }
 
   /** The process group for runtime processes; starts the sweeper with the first call, and again should it have died. */
   processGroup(): number {
     if (this.#closed) throw engineError('CLOSED', 'the engine is closed');
-    if (this.#sweeper === undefined || !this.#sweeper.alive) {
-      if (this.#sweeper === undefined) mkdirSync(`${this.dir}/c`, { mode: 0o700, recursive: true });
-      const paths: SweeperPaths = { sessionDir: this.dir, ...this.#deps };
-      this.#sweeper = new Sweeper(paths);
-    }
-    return this.#sweeper.processGroup;
+    if (this.#sweeper === undefined) mkdirSync(`${this.dir}/c`, { mode: 0o700, recursive: true });
+    if (this.#sweeper === undefined || !this.#sweeper.alive) this.#startSweeper();
+    return (this.#sweeper as Sweeper).processGroup;
+  }
+
+  #startSweeper(): void {
+    const paths: SweeperPaths = { sessionDir: this.dir, ...this.#deps };
+    this.#sweeper = new Sweeper(paths, () => {
+      // At once: there are containers to watch over.
+      try {
+        this.#startSweeper();
+      } catch {
+        // The next container's start tells.
+      }
+    });
   }
 
   containerDir(id: string): string {
     return `${this.dir}/c/${id}`;
   }
 
-  /** Makes the directory of a throwaway container, with links to all other paths that go with it: the sweep's list. */
+  /**
+   * Makes the directory of a throwaway container: with it, the container is on the sweep's list. `ownPaths` are the
+   * other paths that go with it. Each is named after the container, so the list needs their parents only.
+   */
   makeContainerDir(id: string, ownPaths: readonly string[]): string {
     this.processGroup();
+    for (const path of ownPaths) this.#linkParent(id, path);
     const dir = this.containerDir(id);
     mkdirSync(dir, { mode: 0o700 });
-    mkdirSync(`${dir}/own`, { mode: 0o700 });
-    ownPaths.forEach((path, n) => {
-      symlinkSync(path, `${dir}/own/${n}`);
-    });
     return dir;
+  }
+
+  #linkParent(id: string, path: string): void {
+    const parent = dirname(path);
+    if (this.#ownParents.has(parent)) return;
+    if (basename(path) !== id) throw engineError('BUG', `path ${quote(path)} is not named ${id}`);
+    if (this.#ownParents.size === 0) mkdirSync(`${this.dir}/own`, { mode: 0o700, recursive: true });
+    symlinkSync(parent, `${this.dir}/own/${this.#ownParents.size}`);
+    this.#ownParents.add(parent);
   }
 
   /** Makes the directory of an exec session. */

@@ -1,12 +1,18 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
-import { type CgroupLayout, killCgroup, removeCgroup, unmount } from '../../os/index.js';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  type CgroupLayout,
+  identifyProcess,
+  killCgroup,
+  removeCgroup,
+  signalProcess,
+  unmount,
+} from '../../os/index.js';
 import { errnoOf, flock } from '../../os/syscalls/index.js';
 import { sleep } from '../../util/signals.js';
 import { containerCgroup } from '../cgroup-path.js';
+import { isBeingMade } from './session.js';
 
 export interface SweepDeps {
-  readonly sessionsDir: string;
-  readonly runDir: string;
   readonly cgroupParent: string;
   readonly cgroups: CgroupLayout;
 }
@@ -22,8 +28,10 @@ export function findDeadSessions(sessionsDir: string): DeadSession[] {
   const dead: DeadSession[] = [];
   for (const name of readdirSync(sessionsDir)) {
     const dir = `${sessionsDir}/${name}`;
-    // A hidden one is just being made and its lock not yet held; after a minute nobody is making it any more.
-    if (name.startsWith('.') && Date.now() - statSync(dir).mtimeMs < 60_000) continue;
+    if (name.startsWith('.')) {
+      if (!isBeingMade(name)) rmSync(dir, { recursive: true, force: true });
+      continue;
+    }
     let fd: number;
     try {
       fd = openSync(`${dir}/lock`, 'r');
@@ -38,23 +46,50 @@ export function findDeadSessions(sessionsDir: string): DeadSession[] {
   return dead;
 }
 
-/** Ends and removes all that a dead host's throwaway containers and exec sessions have left. Idempotent. */
+/**
+ * Ends and removes all that a dead host's throwaway containers and exec sessions have left. Idempotent. A session
+ * with a container that does not die stays, for the next one who looks.
+ */
 export async function sweepSession(deps: SweepDeps, dir: string): Promise<void> {
+  endRuntimes(dir);
   sweepExecSessions(dir);
-  for (const id of listDir(`${dir}/c`)) await sweepContainer(deps, `${dir}/c/${id}`, id);
-  rmSync(dir, { recursive: true, force: true });
+  let clean = true;
+  for (const id of listDir(`${dir}/c`)) clean = (await sweepContainer(deps, dir, id)) && clean;
+  if (clean) rmSync(dir, { recursive: true, force: true });
 }
 
-async function sweepContainer(deps: SweepDeps, dir: string, id: string): Promise<void> {
-  const cgroup = containerCgroup(deps.cgroupParent, id);
-  await emptyCgroup(deps.cgroups, cgroup);
+async function sweepContainer(deps: SweepDeps, sessionDir: string, id: string): Promise<boolean> {
+  const dir = `${sessionDir}/c/${id}`;
+  if (!(await emptyCgroup(deps.cgroups, containerCgroup(deps.cgroupParent, id)))) return false;
   unmount(`${dir}/rootfs`, { lazy: true });
-  for (const name of listDir(`${dir}/own`))
-    rmSync(readlinkSync(`${dir}/own/${name}`), { recursive: true, force: true });
-  for (const runtime of listDir(`${deps.runDir}/runtime`)) {
-    rmSync(`${deps.runDir}/runtime/${runtime}/${id}`, { recursive: true, force: true });
+  for (const own of listDir(`${sessionDir}/own`)) {
+    rmSync(`${sessionDir}/own/${own}/${id}`, { recursive: true, force: true });
   }
   rmSync(dir, { recursive: true, force: true });
+  return true;
+}
+
+/** Ends runtime processes that outlived the host: one that is half-way through a start would go on with it. */
+function endRuntimes(sessionDir: string): void {
+  for (const name of readdirSync('/proc')) {
+    const identity = /^\d+$/.test(name) ? identifyProcess(Number(name)) : undefined;
+    if (identity === undefined) continue;
+    const words = readText(`/proc/${name}/cmdline`).split('\0');
+    const isOurs = words.some(
+      (word, n) =>
+        (word.startsWith(`${sessionDir}/c/`) && words[n - 1] === '--bundle') ||
+        (word.startsWith(`${sessionDir}/x/`) && words[n - 1] === '--process'),
+    );
+    if (isOurs) signalProcess(identity, 'SIGKILL');
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Kills a cgroup's processes until none is left, and removes it. False when it is still busy after two seconds. */

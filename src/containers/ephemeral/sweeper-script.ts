@@ -1,8 +1,9 @@
 /**
  * The watcher's text (POSIX sh). It blocks on a pipe that only the host process holds; end-of-file means that the host
  * is gone or has closed its engine. It runs in its own process group, which the host's runtime processes join, and
- * leaves that group with setsid(1) before it kills it: so nothing that was half-way through a start survives.
- * Arguments: sweep script, session directory, run directory, cgroup parent, cgroup mount points…
+ * leaves that group with setsid(1) before it kills it: so nothing that was half-way through a start survives. A child
+ * that the host was just spawning holds the pipe until it has joined the group, so end-of-file never comes too early.
+ * Arguments: sweep script, session directory, cgroup parent, cgroup mount points…
  */
 export const WATCH_SCRIPT = `sweep=$1
 shift
@@ -12,63 +13,83 @@ exec setsid /bin/sh -c "$sweep" caisson-sweep "$$" "$@"
 `;
 
 /**
- * The sweep's text. Arguments: process group, session directory, run directory, cgroup parent, cgroup mount points…
- * Order: runtimes first (nothing new starts), then container processes, mounts, directories, cgroups. Each step is
- * idempotent; Engine.open does the same for what this one could not do.
+ * The sweep's text, for any POSIX sh. Arguments: process group, session directory, cgroup parent, cgroup mount points…
+ * Order: runtimes first (nothing new starts), then container processes with their cgroups, mounts, directories. The
+ * container directories go last, and only when all else is gone: they are the list by which Engine.open does what this
+ * one could not do. Each step works on all containers at once, because starting a program is what costs time here.
+ *
+ * Of the commands, `kill` takes no `--` (dash and busybox would read it as a pid), and a process id 0 in cgroup.procs
+ * stands for a process of an outer pid namespace (to `kill` it means our own group).
  */
-export const SWEEP_SCRIPT = `group=$1 session=$2 run=$3 parent=$4
-shift 4
-kill -KILL -- "-$group" 2>/dev/null
-each_group() {
-  for c in "$session"/c/*/; do
-    id=\${c%/} id=\${id##*/}
-    for m in "$@"; do
-      g=$m$parent/caisson-$id
-      [ -d "$g" ] && on_group "$g"
+export const SWEEP_SCRIPT = `group=$1 session=$2 parent=$3
+shift 3
+exec 2>/dev/null
+kill -KILL "-$group"
+
+# Runtimes with a terminal lead a session of their own. Their arguments name our session's directory.
+token=\${session##*/}
+for file in $(grep -lF -e "$token/c/" -e "$token/x/" /proc/[0-9]*/cmdline); do
+  pid=\${file#/proc/} pid=\${pid%/*} stat=
+  read -r stat <"/proc/$pid/stat"
+  # After the name in parentheses: state, parent, group, session.
+  case \${stat##*) } in
+    ?" "*" $pid $pid "*) [ "$pid" = $$ ] || kill -KILL "$pid" ;;
+  esac
+done
+
+# Exec sessions. The number may be another process's by now: only one inside a container of ours is ended.
+for file in "$session"/x/*/pid; do
+  pid=
+  read -r pid <"$file"
+  [ -n "$pid" ] || continue
+  while read -r line; do
+    case $line in */caisson-*) kill -KILL "-$pid" "$pid"; break ;; esac
+  done <"/proc/$pid/cgroup"
+done
+
+ids= groups=
+for dir in "$session"/c/*/; do
+  [ -d "$dir" ] || continue
+  id=\${dir%/} id=\${id##*/}
+  ids="$ids $id" groups="$groups caisson-$id"
+done
+
+# A group goes only when nothing runs in it, so its absence in each hierarchy says that all processes are gone.
+thaw='for file; do echo THAWED >"$file"; done'
+end='for file; do echo 1 >"$file"; done'
+tries=0 busy=1
+while [ $busy = 1 ] && [ $tries -lt 130 ]; do
+  busy=0 tries=$((tries + 1))
+  for mount in "$@"; do
+    cd "$mount$parent" || continue
+    left=
+    for name in $groups; do
+      if [ -d "$name" ]; then left="$left $name"; fi
+    done
+    [ -n "$left" ] || continue
+    for pid in $(find $left -name cgroup.procs -exec cat {} +); do
+      [ "$pid" = 0 ] || kill -KILL "$pid"
+    done
+    find $left -name freezer.state -exec sh -c "$thaw" thaw {} + -o -name cgroup.kill -exec sh -c "$end" end {} +
+    find $left -depth -type d -exec rmdir {} +
+    for name in $left; do
+      if [ -d "$name" ]; then busy=1; fi
     done
   done
-}
-kill_group() {
-  for procs in "$1"/cgroup.procs "$1"/*/cgroup.procs; do
-    [ -e "$procs" ] || continue
-    while read -r pid; do
-      kill -KILL "$pid" 2>/dev/null && busy=1
-    done <"$procs"
-  done
-  if [ -e "$1/cgroup.kill" ]; then echo 1 >"$1/cgroup.kill"; fi
-  if [ -e "$1/freezer.state" ]; then echo THAWED >"$1/freezer.state"; fi
-} 2>/dev/null
-remove_group() { rmdir "$1"/*/ "$1" 2>/dev/null || { [ -d "$1" ] && busy=1; }; }
-for x in "$session"/x/*/pid; do
-  [ -s "$x" ] || continue
-  read -r pid <"$x" 2>/dev/null || pid=$(cat "$x")
-  grep -q "caisson-" "/proc/$pid/cgroup" 2>/dev/null && kill -KILL -- "-$pid" "$pid" 2>/dev/null
+  # A process that the kernel does not let go takes long; then there is no hurry either.
+  if [ $busy = 1 ]; then
+    if [ $tries -lt 100 ]; then sleep 0.01 || sleep 1; else sleep 1; fi
+  fi
 done
-tries=0 busy=1
-while [ $busy = 1 ] && [ $tries -lt 100 ]; do
-  busy=0 tries=$((tries + 1))
-  on_group() { kill_group "$1"; }
-  each_group "$@"
-  [ $busy = 0 ] || sleep 0.01
+cd /
+
+set --
+for id in $ids; do set -- "$@" "$session/c/$id/rootfs"; done
+[ $# = 0 ] || umount -l "$@"
+set --
+for own in "$session"/own/*/; do
+  for id in $ids; do set -- "$@" "$own$id"; done
 done
-set -- "$@"
-for c in "$session"/c/*/; do
-  [ -d "$c" ] || continue
-  umount -l "\${c}rootfs" 2>/dev/null
-  for own in "\${c}own"/*; do
-    [ -L "$own" ] || continue
-    path=$(readlink -- "$own"; echo x)
-    rm -rf -- "\${path%??}"
-  done
-  id=\${c%/} id=\${id##*/}
-  rm -rf -- "$run"/runtime/*/"$id"
-done
-tries=0 busy=1
-while [ $busy = 1 ] && [ $tries -lt 100 ]; do
-  busy=0 tries=$((tries + 1))
-  on_group() { kill_group "$1"; remove_group "$1"; }
-  each_group "$@"
-  [ $busy = 0 ] || sleep 0.01
-done
-rm -rf -- "$session"/c/* "$session"/x
+[ $# = 0 ] || rm -rf "$@" || busy=1
+[ $busy = 1 ] || rm -rf "$session"/c/* "$session"/x
 `;

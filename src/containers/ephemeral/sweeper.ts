@@ -7,7 +7,6 @@ import { SWEEP_SCRIPT, WATCH_SCRIPT } from './sweeper-script.js';
 
 export interface SweeperPaths {
   readonly sessionDir: string;
-  readonly runDir: string;
   readonly cgroupParent: string;
   readonly cgroupMountPoints: readonly string[];
 }
@@ -22,7 +21,8 @@ export class Sweeper {
   #holdFd: number | undefined;
   #alive = true;
 
-  constructor(paths: SweeperPaths) {
+  /** `onKill` is called when a signal ends it before `close`. One that ends by itself can't live here: no use in another. */
+  constructor(paths: SweeperPaths, onKill: () => void) {
     const { readFd, writeFd } = pipe2();
     try {
       this.#child = spawnChild({
@@ -33,7 +33,6 @@ export class Sweeper {
           'caisson-watch',
           SWEEP_SCRIPT,
           paths.sessionDir,
-          paths.runDir,
           paths.cgroupParent,
           ...paths.cgroupMountPoints,
         ],
@@ -52,8 +51,12 @@ export class Sweeper {
     }
     this.#holdFd = writeFd;
     this.#child.unref();
-    void this.#child.exit.then(() => {
+    void this.#child.exit.then(({ signal }) => {
       this.#alive = false;
+      if (this.#holdFd === undefined) return;
+      closeSync(this.#holdFd);
+      this.#holdFd = undefined;
+      if (signal !== null) onKill();
     });
   }
 

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 import { EngineError, engineError, quote } from '../../errors/index.js';
 import { badField, checkBoolean, integer } from '../../spec/index.js';
 import { abortError } from '../../util/signals.js';
@@ -105,6 +105,8 @@ export async function collectProcess(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
+    // A source that was cut off never ended it.
+    process.stdin?.destroy();
   }
 }
 
@@ -115,10 +117,14 @@ function feed(process: RunningProcess, input: ProcessInput | undefined, stop: (e
     stdin.end(input);
     return;
   }
-  input.on('error', (cause) => {
+  let released = false;
+  // Also sees a stream that was closed before its end, now or long ago: such a one never ends stdin.
+  finished(input, { writable: false }, (cause) => {
+    if (!cause || released) return;
     stop(engineError('INPUT_FAILED', `field input failed with ${quote(String(cause))}`, { cause }));
   });
   const release = (): void => {
+    released = true;
     input.unpipe(stdin);
     input.destroy();
     stdin.destroy();

@@ -2,7 +2,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import { type Child, exitStatus } from '../../os/index.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
-import { buildExecProcess, type HostFacts, openRootfsReader, resolveUser } from '../../spec/index.js';
+import { buildExecProcess, type HostFacts, openRootfsReader, resolveUser, stringifyProcess } from '../../spec/index.js';
 import type { OciProcess } from '../../spec/oci-types.js';
 import { newToken } from '../../util/ids.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
@@ -53,7 +53,7 @@ export function startExec(
   });
   const dir = deps.session.makeExecDir(newToken());
   try {
-    writeFileSync(`${dir}/process.json`, JSON.stringify(document), { mode: 0o600 });
+    writeFileSync(`${dir}/process.json`, stringifyProcess(document), { mode: 0o600 });
     const stdio = openStdio({
       tty: options.tty ?? false,
       stdin: options.stdin ?? false,

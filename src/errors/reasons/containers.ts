@@ -8,11 +8,6 @@ export const CONTAINER_REASONS = defineReasons({
     code: 'FAILED_PRECONDITION',
     remedy: "the container's status does not allow this; details.status says what it is",
   },
-  EXIT_UNKNOWN: {
-    code: 'DATA_LOSS',
-    remedy: 'the exit code was lost with the supervisor or the host; start the container again',
-  },
-  NOT_EPHEMERAL: { code: 'FAILED_PRECONDITION', remedy: 'use a durable container for this' },
   OUTPUT_TOO_LARGE: {
     code: 'RESOURCE_EXHAUSTED',
     remedy: 'raise maxOutputBytes or read the streams instead of collecting',

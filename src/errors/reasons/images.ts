@@ -53,5 +53,4 @@ export const IMAGE_REASONS = defineReasons({
     remedy: 'install the shared library that the executable needs, or give its path in files',
   },
   BLOB_NOT_FOUND: { code: 'NOT_FOUND', remedy: 'the content is not in the store; import the image again' },
-  LAYER_NOT_FOUND: { code: 'NOT_FOUND', remedy: 'the layer is not in the store; import the image again' },
 });

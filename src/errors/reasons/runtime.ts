@@ -50,6 +50,10 @@ export const RUNTIME_REASONS = defineReasons({
     remedy: 'use 1 to 200 characters of a-z A-Z 0-9 _ . : - that start with a letter or digit',
   },
   SNAPSHOT_READ_ONLY: { code: 'FAILED_PRECONDITION', remedy: 'prepare a writable snapshot on the same parent' },
+  SNAPSHOT_NOT_COMMITTABLE: {
+    code: 'FAILED_PRECONDITION',
+    remedy: 'it is built on a host directory, which no layer records; import that directory as an image first',
+  },
   SNAPSHOT_CORRUPT: {
     code: 'DATA_LOSS',
     remedy: 'remove the snapshot and make it again: import the image or recreate the container',

@@ -52,5 +52,4 @@ export const SPEC_REASONS = defineReasons({
     code: 'FAILED_PRECONDITION',
     remedy: 'the image has a symbolic link or special file where the runtime needs a real directory; do not run it',
   },
-  SPEC_INVALID: { code: 'INTERNAL', remedy: 'the generated OCI spec is wrong; please report it with details' },
 });

@@ -43,8 +43,4 @@ export const STATE_REASONS = defineReasons({
     code: 'ABORTED',
     remedy: 'another process changed the record meanwhile; read it again and retry',
   },
-  JOURNAL_CORRUPT: {
-    code: 'DATA_LOSS',
-    remedy: 'the damaged part of the event journal was skipped; events after it are intact',
-  },
 });

@@ -2,6 +2,7 @@ import { engineError, quote } from '../../errors/index.js';
 import { throwIfAborted } from '../../util/signals.js';
 import { type DockerArchiveEntry, parseDockerArchiveManifest } from '../docker-archive-manifest.js';
 import { DOCUMENT_LIMITS } from '../documents.js';
+import { fullId } from '../find-image.js';
 import { parseImageConfig } from '../image-config.js';
 import type { ImageDeps } from '../image-deps.js';
 import { MEDIA_TYPES } from '../media-types.js';
@@ -75,8 +76,9 @@ function selectEntries(
   const checked = entries.map((entry) => ({ ...entry, references: entry.repoTags.map(parseRepoTag) }));
   if (wanted === undefined) return checked;
   const names = (entry: CheckedEntry) => entry.references.flatMap((ref) => [familiarString(ref), formatReference(ref)]);
+  const id = fullId(wanted)?.slice('sha256:'.length);
   const found = checked.filter(
-    (entry) => names(entry).includes(wanted) || entry.config.includes(wanted.replace('sha256:', '')),
+    (entry) => names(entry).includes(wanted) || (id !== undefined && entry.config.includes(id)),
   );
   if (found.length === 1) return found;
   throw engineError('IMAGE_NOT_FOUND', `archive ${quote(source)} has no image ${quote(wanted)}`, {

@@ -52,16 +52,16 @@ export async function storeImage(
   for (const [index, layer] of image.layers.entries()) {
     await ensureBlob(deps, session, layer, options);
     const chainId = chainIds[index] as Digest;
-    await deps.layers.ensure(
-      {
-        parent: chainIds[index - 1],
-        diffId: config.diffIds[index] as Digest,
-        chainId,
-        open: () => deps.content.open(layer.digest),
-        owner: session.owner,
-      },
-      options,
-    );
+    const request = {
+      parent: chainIds[index - 1],
+      diffId: config.diffIds[index] as Digest,
+      chainId,
+      open: () => deps.content.open(layer.digest),
+      owner: session.owner,
+    };
+    const unpacked = await deps.layers.ensure(request, options);
+    // The layer is right, but a blob that was not unpacked may be of another one: it must not be kept under its name.
+    if (!unpacked && !isKnownPair(deps, layer.digest, request.diffId)) await deps.layers.verify(request, options);
     layerBytes.push((await deps.layers.usage(chainId, options))?.bytes ?? 0);
   }
   for (const { bytes } of [image.config, image.manifest]) await ensureDocument(deps, session, bytes, options);
@@ -96,6 +96,16 @@ function assertFits(config: ReturnType<typeof parseImageConfig>, image: ImageToS
     `image config has ${config.diffIds.length} diff ids for ${image.layers.length} layers`,
     { details: { document: 'image config', path: 'rootfs.diff_ids' } },
   );
+}
+
+/** True when the blob is known to unpack to this diff id: it is plain, or an image was stored with both. */
+function isKnownPair(deps: ImageDeps, blob: Digest, diffId: Digest): boolean {
+  if (blob === diffId) return true;
+  for (const record of deps.images.list().records.values()) {
+    const index = record.diffIds.indexOf(diffId);
+    if (index >= 0 && record.manifests.some(({ layers }) => layers[index]?.digest === blob)) return true;
+  }
+  return false;
 }
 
 function refOf(document: StoredDocument): BlobRef {

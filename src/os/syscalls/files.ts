@@ -24,6 +24,7 @@ const FS_IMMUTABLE_FL = 0x10;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const SYS_OPENAT2 = 437;
+const O_CLOEXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_IN_ROOT = 0x10n;
 
@@ -31,17 +32,17 @@ const RESOLVE_IN_ROOT = 0x10n;
 export function makeDev(major: number, minor: number): bigint {
   const a = BigInt(major);
   const i = BigInt(minor);
-  return ((a & 0xfffn) << 8n) | (i & 0xffn) | ((i & ~0xffn) << 12n) | ((a & ~0xfffn) << 32n);
+  return ((a & 0xfffn) << 8n) | (i & 0xffn) | ((i & 0xffffff00n) << 12n) | ((a & 0xfffff000n) << 32n);
 }
 
 export function majorOf(dev: bigint | number): number {
   const d = BigInt(dev);
-  return Number(((d >> 8n) & 0xfffn) | ((d >> 32n) & ~0xfffn));
+  return Number(((d >> 8n) & 0xfffn) | ((d >> 32n) & 0xfffff000n));
 }
 
 export function minorOf(dev: bigint | number): number {
   const d = BigInt(dev);
-  return Number((d & 0xffn) | ((d >> 12n) & ~0xffn));
+  return Number((d & 0xffn) | ((d >> 12n) & 0xffffff00n));
 }
 
 /** mknod(2): `mode` has the type bits (S_IFCHR 0o020000, S_IFBLK 0o060000) and the permissions, which the umask cuts. */
@@ -108,9 +109,9 @@ export function clearImmutable(path: PathBytes): boolean {
   }
 }
 
-/** openat2(2) with RESOLVE_IN_ROOT: `path` is resolved as if `rootFd` were `/`; symbolic links can't leave it. Needs Linux 5.6. */
+/** openat2(2) with RESOLVE_IN_ROOT: `path` is resolved as if `rootFd` were `/`; symbolic links can't leave it. Closed on exec. Needs Linux 5.6. */
 export function openat2InRoot(rootFd: number, path: string, flags: number, mode = 0): number {
-  const how = new BigUint64Array([BigInt(flags), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
+  const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
   const fd = Number(cOpenat2(SYS_OPENAT2, rootFd, path, how, how.byteLength));
   if (fd < 0) throw syscallError('openat2', errnoName(), { path });
   return fd;

@@ -12,6 +12,7 @@ export {
   utimensat,
 } from './files.js';
 export { type CPath, errnoOf, type PathBytes } from './lib.js';
+export { sealedMemfd } from './memfd.js';
 export { MNT_DETACH, MS, mount, UMOUNT_NOFOLLOW, umount } from './mount.js';
 export { type PosixSpawnRequest, posixSpawn, waitpidNow } from './posix-spawn.js';
 export { openPty, setTerminalSize } from './pty.js';

@@ -28,8 +28,22 @@ export function libc<F extends (...args: never[]) => unknown>(prototype: string)
   let bound: F | undefined;
   return ((...args: never[]) => {
     bound ??= load().libc.func(prototype) as F;
+    for (const arg of args) refuseNul(prototype, arg);
     return bound(...args);
   }) as F;
+}
+
+/** C ends a text at the first NUL: a longer foreign one would silently name another file or be another argument. */
+function refuseNul(prototype: string, arg: unknown): void {
+  if (typeof arg === 'string') {
+    if (arg.includes('\0')) throw syscallError(callName(prototype), 'EINVAL', { argument: arg });
+  } else if (Array.isArray(arg)) {
+    for (const item of arg) refuseNul(prototype, item);
+  }
+}
+
+function callName(prototype: string): string {
+  return /(\w+)\(/.exec(prototype)?.[1] ?? 'call';
 }
 
 /** As `libc`, but each call runs on a thread of the FFI library's pool. The errno is lost: it belongs to that thread. */
@@ -49,7 +63,9 @@ export type PathBytes = string | Uint8Array;
 export type CPath = PathBytes;
 
 export function pathArgument(path: PathBytes): PathBytes {
-  return typeof path === 'string' ? path : Buffer.concat([path, Buffer.of(0)]);
+  if (typeof path === 'string') return path;
+  if (path.includes(0)) throw syscallError('path', 'EINVAL', { argument: path });
+  return Buffer.concat([path, Buffer.of(0)]);
 }
 
 /** A path as it may stand in an error. */

@@ -51,6 +51,7 @@ export function awaitChange<T>(check: () => T | undefined, options: AwaitChangeO
     }
     // Looked at after the watch stands, or a change between the two would be missed.
     if (attempt()) return;
+    // allow timer: a caller waits for it, and settling clears it
     timer = setInterval(attempt, options.pollMs);
     if (!keepAlive) timer.unref();
     signal?.addEventListener('abort', onAbort, { once: true });

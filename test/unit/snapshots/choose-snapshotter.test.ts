@@ -60,7 +60,7 @@ describe('chooseSnapshotter', () => {
   });
 });
 
-describe('probeOverlay', { skip: process.geteuid?.() === 0 ? false : 'mounting needs root' }, () => {
+describe('probeOverlay', { skip: process.geteuid?.() === 0 ? false : 'missing: root' }, () => {
   let dir: string;
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'probe-'));

@@ -70,13 +70,13 @@ describe('removeTree', () => {
 
   it('removes immutable files and directories', async (t) => {
     const chattr = findExecutable('chattr');
-    if (chattr === undefined || process.geteuid?.() !== 0) return t.skip('needs root and chattr');
+    if (chattr === undefined || process.geteuid?.() !== 0) return t.skip('missing: chattr');
     mkdirSync(join(tree, 'dir'));
     for (const name of ['immutable', 'dir/append-only', 'dir/in-immutable']) writeFileSync(join(tree, name), '');
     try {
       execFileSync(chattr, ['+i', join(tree, 'immutable')], { stdio: 'ignore' });
     } catch {
-      return t.skip('the file system has no such attribute');
+      return t.skip('missing: file attributes on the temp directory');
     }
     execFileSync(chattr, ['+a', join(tree, 'dir/append-only')]);
     execFileSync(chattr, ['+i', join(tree, 'dir')]);

@@ -9,6 +9,7 @@ import { awaitChange } from '../await-change.js';
 import { markOom, readExitRecord, removeExitRecord, storeExitRecord } from '../exit-record.js';
 import { findProcessesByArgument } from '../find-processes.js';
 import { killAndWait } from '../process-end.js';
+import { sweepCgroup } from '../sweep-cgroup.js';
 import { type ConmonCreateDeps, createUnderConmon, findConmon } from './create.js';
 import { type ConmonFiles, conmonFiles, removeConmonFiles } from './files.js';
 import { openConmonStdin } from './stdin.js';
@@ -80,8 +81,10 @@ class ConmonSupervisor implements Supervisor {
         details: { id: task.id, pids: supervisors.map(({ pid }) => pid) },
       });
     }
-    await runtime.delete(task.id, call);
+    // Dead before the runtime looks: runc's forced delete sleeps 100 ms between its kill and its next look.
     if (task.init !== undefined) await killAndWait([task.init], SETTLE_MS, call);
+    await runtime.delete(task.id, call);
+    await sweepCgroup(task.bundle, call);
     removeConmonFiles(files);
     removeExitRecord(task.exitDir, task.id);
   }

@@ -80,7 +80,8 @@ function startConmon(deps: ConmonCreateDeps, request: SuperviseRequest, files: C
     return deps.spawner.spawn({
       file: deps.conmonPath,
       args: conmonArgs(request, files, logPath),
-      env: { ...SYSTEM_ENV, TZ: 'UTC', _OCI_SYNCPIPE: '3' },
+      // A UTF-8 locale: in the C locale conmon refuses arguments that are not ASCII.
+      env: { ...SYSTEM_ENV, LC_ALL: 'C.UTF-8', TZ: 'UTC', _OCI_SYNCPIPE: '3' },
       cwd: files.dir,
       stdin: 'null',
       stdout: 'null',

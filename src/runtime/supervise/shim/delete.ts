@@ -6,6 +6,7 @@ import type { SupervisedTask } from '../../supervisor.js';
 import { removeExitRecord } from '../exit-record.js';
 import { findProcessesByArgument } from '../find-processes.js';
 import { killAndWait } from '../process-end.js';
+import { sweepCgroup } from '../sweep-cgroup.js';
 import { removeShimFiles, type ShimFiles, shimFiles, shimNamespace, shimSocket } from './files.js';
 import { encodeId, encodeKill, encodeShutdown, TASK_SERVICE } from './task-messages.js';
 import { TtrpcClient } from './ttrpc/client.js';
@@ -25,6 +26,7 @@ export async function deleteUnderShim(task: Deletable, runtime: OciRuntime, call
   await endProcesses(() => findShims(files), task.id, call);
   // Also what a dead or impatient shim left: it forgets a container whose create it gave up.
   await runtime.delete(task.id, call);
+  await sweepCgroup(task.bundle, call);
   if (task.init !== undefined) await killAndWait([task.init], END_MS, call);
   await endProcesses(() => findProcessesByArgument(files.drained), task.id, call);
   removeShimFiles(files, socket);

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { engineError, quote } from '../../../errors/index.js';
 import { SYSTEM_ENV } from '../../../os/find-executable.js';
 import { mkfifo } from '../../../os/syscalls/index.js';
@@ -6,9 +5,7 @@ import type { CallOptions } from '../../../util/signals.js';
 import { startDaemon } from '../../daemon-starter.js';
 import type { Spawner } from '../../oci-runtime.js';
 import type { ShimFiles } from './files.js';
-
-/** The script that ships with the package. */
-export const LOGGER_SCRIPT = fileURLToPath(new URL('../../../../assets/cri-logger.pl', import.meta.url));
+import { LOGGER_SCRIPT } from './logger-script.js';
 
 /** What the script says when its FIFOs are open. */
 const READY = 'ready\n';
@@ -31,7 +28,7 @@ export async function startLogger(
 ): Promise<void> {
   const fifos = request.terminal ? [files.stdout] : [files.stdout, files.stderr];
   for (const path of fifos) mkfifo(path, 0o600);
-  const args = [LOGGER_SCRIPT, request.logFile, files.drained, ...fifos];
+  const args = ['-e', LOGGER_SCRIPT, request.logFile, files.drained, ...fifos];
   const spawn = { file: deps.perlPath, args, env: SYSTEM_ENV, cwd: '/' };
   const output = await startDaemon(deps.spawner, spawn, (stdout) => stdout === READY, call);
   if (output.stdout !== READY) {

@@ -1,5 +1,8 @@
-#!/usr/bin/perl
-# Writes a container's output to a log in CRI format (the one that conmon calls k8s-file).
+/**
+ * The program that writes a shim container's output as CRI log lines: perl-base is on every Debian, and it outlives the
+ * host at a few MB. It is handed over as an argument, so that no file has to be found beside a bundled caisson.
+ */
+export const LOGGER_SCRIPT: string = String.raw`# Writes a container's output to a log in CRI format (the one that conmon calls k8s-file).
 #
 #   cri-logger.pl LOG DRAINED STDOUT_FIFO [STDERR_FIFO]
 #
@@ -90,3 +93,4 @@ sub append {
     $torn = 1 if $at < length $bytes && $at > 0;
     $torn = 0 if $at == length $bytes;
 }
+`;

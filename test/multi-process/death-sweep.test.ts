@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Engine } from '#src/index.js';
+import { DeathBed } from '#support/death-bed.js';
+import { requireBinary, requireRoot } from '#support/require.js';
+
+/** `1`: a kill at every step (takes long); `from-to`: at these; else a choice of steps that takes about 40 seconds. */
+const FULL = process.env['CAISSON_TEST_DEATH_SWEEP'];
+const POINTS = 24;
+
+/**
+ * A host does every kind of work once and is killed at its n-th change of the machine. Then, without anyone opening
+ * the root, nothing throwaway may be left; after the next open every record must be whole and usable, and a further
+ * open must find nothing to do.
+ */
+describe('a host killed at each step of its work', () => {
+  it('leaves nothing throwaway, and the next open repairs the rest', { timeout: 3_600_000 }, async (t) => {
+    if (!requireRoot(t) || requireBinary(t, 'runc') === undefined || requireBinary(t, 'busybox') === undefined) return;
+    if (requireBinary(t, 'conmon') === undefined) return;
+    await using bed = new DeathBed();
+    await bed.importImage();
+    const steps = await countSteps(bed);
+    assert.ok(steps > 200, `${steps} steps`);
+    const clean = bed.containerFiles().filter((path) => !path.startsWith('run/sessions/'));
+    assert.deepEqual(clean, []);
+    const failures: string[] = [];
+    let killed = 0;
+    const points = choosePoints(steps);
+    for (const at of points) {
+      const result = await killAt(bed, at);
+      if (result.killed) killed++;
+      if (result.problems.length > 0) failures.push(`step ${at}: ${result.problems.join('\n  ')}`);
+      if (failures.length > 20) break;
+    }
+    t.diagnostic(`${killed} kills at ${points.length} of ${steps} steps`);
+    assert.deepEqual(failures, []);
+    assert.ok(killed > points.length / 2, `${killed} kills`);
+  });
+});
+
+function choosePoints(steps: number): number[] {
+  if (FULL === '1') return Array.from({ length: steps }, (_, n) => n + 1);
+  const range = /^(\d+)-(\d+)$/.exec(FULL ?? '');
+  if (range !== null) {
+    const [from, to] = [Number(range[1]), Number(range[2])];
+    return Array.from({ length: to - from + 1 }, (_, n) => from + n);
+  }
+  // Other ones in each run, spread over the work.
+  const stride = steps / POINTS;
+  const offset = Math.random() * stride;
+  return Array.from({ length: POINTS }, (_, n) => 1 + Math.floor(offset + n * stride));
+}
+
+async function countSteps(bed: DeathBed): Promise<number> {
+  const host = bed.startHost({ job: 'everything', extra: { rootfs: bed.rootfs } }, 0);
+  assert.equal(await host.message(), 'done');
+  const { count } = (await host.message()) as { count: number };
+  await host.ended;
+  return count;
+}
+
+async function killAt(bed: DeathBed, at: number): Promise<{ killed: boolean; problems: string[] }> {
+  const problems: string[] = [];
+  const host = bed.startHost({ job: 'everything', extra: { rootfs: bed.rootfs } }, at);
+  const { signal, code, stderr } = await host.ended;
+  if (signal !== 'SIGKILL' && code !== 0)
+    return { killed: false, problems: [`the host ended with ${code ?? signal}: ${stderr}`] };
+  const durable = durableIds(bed);
+  const { ms, left } = await bed.goneWithin(Number(process.env['CAISSON_TEST_DEATH_LIMIT_MS'] ?? 1_000), durable);
+  if (left.length > 0) problems.push(...left.map((what) => `throwaway, left after ${ms.toFixed(0)} ms: ${what}`));
+  try {
+    await checkOpen(bed, problems);
+  } catch (error) {
+    problems.push(`after the next open: ${error instanceof Error ? error.stack : error}`);
+  }
+  problems.push(...(await bed.leaks()).map((what) => `leaked: ${what}`));
+  problems.push(...bed.containerFiles().map((what) => `file left: ${what}`));
+  return { killed: signal === 'SIGKILL', problems };
+}
+
+/** Ids that a container record or a record in the making stands for: what may live on. */
+function durableIds(bed: DeathBed): string[] {
+  return bed
+    .containerFiles()
+    .map((path) => /^(?:containers|intents)\/([0-9a-f]{64})/.exec(path)?.[1])
+    .filter((id) => id !== undefined);
+}
+
+async function checkOpen(bed: DeathBed, problems: string[]): Promise<void> {
+  {
+    await using engine = await bed.open();
+    const all = await engine.containers.list({ all: true });
+    const ids = new Set(all.map((row) => row.id));
+    for (const row of all) {
+      if (row.kind !== 'durable') problems.push(`listed: throwaway ${row.id}`);
+      if (!['created', 'running', 'exited'].includes(row.status)) problems.push(`${row.name} is ${row.status}`);
+    }
+    // What is on disk now belongs to a listed container or to this engine.
+    for (const path of bed.containerFiles()) {
+      const named = /[0-9a-f]{64}/.exec(path)?.[0];
+      const known =
+        named !== undefined
+          ? ids.has(named)
+          : /^names\//.test(path)
+            ? all.some((row) => path === `names/${row.name}`)
+            : /^run\/sessions\/[0-9a-f]+$/.test(path);
+      if (!known) problems.push(`nobody's after open: ${path}`);
+    }
+    // A second open finds nothing to do: it changes nothing that is there.
+    const before = bed.containerFiles().filter((path) => !path.startsWith('run/sessions/'));
+    await (await bed.open()).close();
+    const after = bed.containerFiles().filter((path) => !path.startsWith('run/sessions/'));
+    if (before.join() !== after.join()) problems.push(`the second open changed ${before.join()} into ${after.join()}`);
+    for (const row of all) await use(engine, row.id, row.status, problems);
+    if (!engine.images.list().some((image) => JSON.stringify(image).includes('box')))
+      problems.push('the image is gone');
+    const { stdout } = await engine.run('box', ['echo', 'works'], { name: 'named-run' });
+    if (stdout !== 'works\n') problems.push(`run gives ${stdout}`);
+    await engine.images.import(bed.rootfs, { reference: 'imported' });
+    await engine.run('imported', ['true'], { check: true });
+    await engine.images.remove('imported');
+  }
+}
+
+/** A record is whole when its container can be started, entered, stopped and removed. */
+async function use(engine: Engine, id: string, status: string, problems: string[]): Promise<void> {
+  const container = await engine.containers.get(id);
+  const name = container.name;
+  try {
+    if (status === 'created' || name !== 'durable-3') {
+      await container.start();
+      if (name !== 'durable-3') {
+        await container.exec(['true'], { check: true });
+        await container.stop({ timeoutMs: 0 });
+      }
+    }
+    await container.remove({ force: true });
+  } catch (error) {
+    if (name === 'durable-3' && /CONTAINER_NOT_FOUND/.test(String((error as { reason?: string }).reason))) return;
+    problems.push(`${name} (${status}) is of no use: ${error instanceof Error ? error.message : error}`);
+  }
+}
