@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
-import { exitStatus } from '../../os/index.js';
+import { type Child, exitStatus } from '../../os/index.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
 import { buildExecProcess, type HostFacts, openRootfsReader, resolveUser, stringifyProcess } from '../../spec/index.js';
 import type { OciProcess } from '../../spec/oci-types.js';
@@ -12,6 +12,9 @@ import { signalNumber } from '../signal-number.js';
 import { checkExecOptions, type SpawnOptions } from './exec-options.js';
 import { openStdio } from './inline-process.js';
 import type { ProcessExit, RunningProcess } from './running-process.js';
+
+/** How long a runtime may take to start a process that shall end, and to end after it. */
+const RUNTIME_END_MS = 500;
 
 /** The container that is entered. */
 export interface ExecTarget {
@@ -80,8 +83,7 @@ export function startExec(
       return {
         process: { ...streams, exit, kill: (signal = 'SIGTERM') => child.kill(signalNumber(signal)) },
         destroy: () => {
-          killInside(dir);
-          child.kill('SIGKILL');
+          endSession(dir, child);
         },
       };
     } catch (error) {
@@ -94,13 +96,27 @@ export function startExec(
   }
 }
 
-/** Ends the process inside and its group: killing the runtime's own process would leave it running. */
-function killInside(dir: string): void {
+/**
+ * Ends the process inside; the runtime, which started it, reaps it and ends by itself. A runtime that is killed first
+ * leaves a zombie to the container's init, and one killed while it starts the process may leave that running.
+ */
+function endSession(dir: string, child: Child): void {
+  const endsAt = Date.now() + RUNTIME_END_MS;
+  const attempt = (): void => {
+    if (Date.now() > endsAt) child.kill('SIGKILL');
+    else setTimeout(attempt, killInside(dir) ? RUNTIME_END_MS : 5).unref();
+  };
+  attempt();
+}
+
+/** Ends the process inside and its group: killing the runtime's own process would leave it running. False when there is none. */
+function killInside(dir: string): boolean {
   try {
     const pid = Number(readFileSync(`${dir}/pid`, 'latin1'));
-    if (pid > 1) process.kill(-pid, 'SIGKILL');
+    return pid > 1 && process.kill(-pid, 'SIGKILL');
   } catch {
     // Not started yet (then the runtime dies before it starts) or ended already.
+    return false;
   }
 }
 
