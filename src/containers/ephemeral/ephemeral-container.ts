@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { engineError } from '../../errors/index.js';
 import { CriLogWriter, type LogEntry, readLog } from '../../logs/index.js';
+import { identifyProcess, type ProcessIdentity, signalProcess } from '../../os/index.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
 import { validateContainerOptions } from '../../spec/index.js';
 import { shortId } from '../../util/ids.js';
@@ -28,6 +29,8 @@ export class EphemeralContainer implements AsyncDisposable {
   readonly #deps: ContainerDeps;
   readonly #launch: EphemeralLaunch;
   #ended = false;
+  /** Who its init is: the number alone may be another process's between its end and ours noticing. */
+  #init: ProcessIdentity | undefined;
 
   private constructor(deps: ContainerDeps, launch: EphemeralLaunch) {
     this.#deps = deps;
@@ -50,6 +53,7 @@ export class EphemeralContainer implements AsyncDisposable {
       const state = await waitForPidFile(launch.dir, launch.process.exit, signal);
       // A start error rejects `exit`; a process that has ended by itself leaves a container that has exited.
       if (state === 'ended') await launch.process.exit;
+      else container.#init = identifyProcess(container.#readPid());
     } catch (error) {
       await container[Symbol.asyncDispose]();
       throw error;
@@ -82,7 +86,7 @@ export class EphemeralContainer implements AsyncDisposable {
   /** Host pid of the container's init. Throws CONTAINER_NOT_RUNNING. */
   get pid(): number {
     this.#assertRunning('pid');
-    return Number(readFileSync(`${this.#launch.dir}/pid`, 'latin1'));
+    return this.#readPid();
   }
 
   /** Runs a command in the container and collects its output. A non-zero exit code is a result, not an error, unless `check`. */
@@ -133,12 +137,8 @@ export class EphemeralContainer implements AsyncDisposable {
       this.#launch.destroy();
       return true;
     }
-    try {
-      return process.kill(this.pid, number);
-    } catch {
-      // It ends just now.
-      return false;
-    }
+    this.#init ??= identifyProcess(this.#readPid());
+    return this.#init !== undefined && signalProcess(this.#init, number);
   }
 
   resize(size: { readonly rows: number; readonly columns: number }): void {
@@ -163,6 +163,14 @@ export class EphemeralContainer implements AsyncDisposable {
     );
     this.#deps.live.add(session);
     return session;
+  }
+
+  #readPid(): number {
+    try {
+      return Number(readFileSync(`${this.#launch.dir}/pid`, 'latin1'));
+    } catch {
+      return 0;
+    }
   }
 
   #assertRunning(verb: string): void {

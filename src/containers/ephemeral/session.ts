@@ -107,14 +107,14 @@ export class Session {
     this.#ownParents.add(parent);
   }
 
-  /** Makes the directory of an exec session. */
-  makeExecDir(token: string): string {
+  /** Makes the directory of an exec session. Its name has the container's id, by which a sweep tells the process from others. */
+  makeExecDir(containerId: string, token: string): string {
     this.processGroup();
     if (!this.#execDirMade) {
       mkdirSync(`${this.dir}/x`, { mode: 0o700, recursive: true });
       this.#execDirMade = true;
     }
-    const dir = `${this.dir}/x/${token}`;
+    const dir = `${this.dir}/x/${containerId}.${token}`;
     mkdirSync(dir, { mode: 0o700 });
     return dir;
   }

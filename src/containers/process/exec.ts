@@ -1,6 +1,6 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
-import { type Child, exitStatus } from '../../os/index.js';
+import { exitStatus } from '../../os/index.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
 import { buildExecProcess, type HostFacts, openRootfsReader, resolveUser, stringifyProcess } from '../../spec/index.js';
 import type { OciProcess } from '../../spec/oci-types.js';
@@ -9,12 +9,10 @@ import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import type { Session } from '../ephemeral/session.js';
 import { withExitCode } from '../exit-codes.js';
 import { signalNumber } from '../signal-number.js';
+import { endExec } from './end-exec.js';
 import { checkExecOptions, type SpawnOptions } from './exec-options.js';
 import { openStdio } from './inline-process.js';
 import type { ProcessExit, RunningProcess } from './running-process.js';
-
-/** How long a runtime may take to start a process that shall end, and to end after it. */
-const RUNTIME_END_MS = 500;
 
 /** The container that is entered. */
 export interface ExecTarget {
@@ -51,7 +49,7 @@ export function startExec(
     hostFacts: deps.hostFacts,
     ...(user && { user }),
   });
-  const dir = deps.session.makeExecDir(newToken());
+  const dir = deps.session.makeExecDir(target.id, newToken());
   try {
     writeFileSync(`${dir}/process.json`, stringifyProcess(document), { mode: 0o600 });
     const stdio = openStdio({
@@ -80,10 +78,12 @@ export function startExec(
         if (failed !== undefined) throw withExitCode(failed);
         return { exitCode };
       });
+      let ending = false;
       return {
         process: { ...streams, exit, kill: (signal = 'SIGTERM') => child.kill(signalNumber(signal)) },
         destroy: () => {
-          endSession(dir, child);
+          if (!ending) void endExec(dir, target.id, child);
+          ending = true;
         },
       };
     } catch (error) {
@@ -93,30 +93,6 @@ export function startExec(
   } catch (error) {
     rmSync(dir, { recursive: true, force: true });
     throw error;
-  }
-}
-
-/**
- * Ends the process inside; the runtime, which started it, reaps it and ends by itself. A runtime that is killed first
- * leaves a zombie to the container's init, and one killed while it starts the process may leave that running.
- */
-function endSession(dir: string, child: Child): void {
-  const endsAt = Date.now() + RUNTIME_END_MS;
-  const attempt = (): void => {
-    if (Date.now() > endsAt) child.kill('SIGKILL');
-    else setTimeout(attempt, killInside(dir) ? RUNTIME_END_MS : 5).unref();
-  };
-  attempt();
-}
-
-/** Ends the process inside and its group: killing the runtime's own process would leave it running. False when there is none. */
-function killInside(dir: string): boolean {
-  try {
-    const pid = Number(readFileSync(`${dir}/pid`, 'latin1'));
-    return pid > 1 && process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Not started yet (then the runtime dies before it starts) or ended already.
-    return false;
   }
 }
 
