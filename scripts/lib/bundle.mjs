@@ -19,5 +19,8 @@ await build({
   // Classes keep their names in logs and stack traces.
   keepNames: true,
   packages: 'external',
+  // Names stay, so that stack traces say something.
+  minifySyntax: true,
+  minifyWhitespace: true,
   logLevel: 'error',
 });

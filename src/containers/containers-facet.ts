@@ -16,16 +16,14 @@ import { EphemeralContainer, type EphemeralContainerOptions } from './ephemeral/
  */
 export class Containers {
   readonly #deps: ContainerDeps;
-  readonly #assertOpen: () => void;
 
-  private constructor(deps: ContainerDeps, assertOpen: () => void) {
+  private constructor(deps: ContainerDeps) {
     this.#deps = deps;
-    this.#assertOpen = assertOpen;
   }
 
   /** For the engine. @internal */
-  static make(deps: ContainerDeps, assertOpen: () => void): Containers {
-    return new Containers(deps, assertOpen);
+  static make(deps: ContainerDeps): Containers {
+    return new Containers(deps);
   }
 
   /**
@@ -34,7 +32,7 @@ export class Containers {
    * or has already ended. Throws IMAGE_NOT_FOUND, NAME_TAKEN, and start errors with `details.exitCode` 125, 126 or 127.
    */
   async ephemeral(options: EphemeralContainerOptions): Promise<EphemeralContainer> {
-    this.#assertOpen();
+    this.#deps.live.assertOpen();
     return EphemeralContainer.start(this.#deps, options);
   }
 
@@ -43,9 +41,7 @@ export class Containers {
    * this process. Throws IMAGE_NOT_FOUND, NAME_TAKEN, UNKNOWN_RUNTIME, SUPERVISOR_MISSING.
    */
   async create(options: CreateContainerOptions): Promise<Container> {
-    this.#assertOpen();
-    const id = await createContainer(this.#deps, options);
-    return this.#handle(id);
+    return this.#deps.live.call(async () => this.#handle(await createContainer(this.#deps, options)));
   }
 
   /**
@@ -53,16 +49,17 @@ export class Containers {
    * `create` and `container.start`.
    */
   async run(options: CreateContainerOptions): Promise<Container> {
-    this.#assertOpen();
-    const id = await createContainer(this.#deps, options);
-    const container = this.#handle(id);
-    try {
-      await startContainer(this.#deps, id, options.signal === undefined ? {} : { signal: options.signal });
-    } catch (error) {
-      await removeContainer(this.#deps, id, { force: true, signal: cleanupSignal() });
-      throw error;
-    }
-    return container;
+    return this.#deps.live.call(async () => {
+      const id = await createContainer(this.#deps, options);
+      const container = this.#handle(id);
+      try {
+        await startContainer(this.#deps, id, options.signal === undefined ? {} : { signal: options.signal });
+      } catch (error) {
+        await removeContainer(this.#deps, id, { force: true, signal: cleanupSignal() });
+        throw error;
+      }
+      return container;
+    });
   }
 
   /**
@@ -70,7 +67,7 @@ export class Containers {
    * CONTAINER_EPHEMERAL for a throwaway one, whose handle only its maker has.
    */
   async get(reference: string): Promise<Container> {
-    this.#assertOpen();
+    this.#deps.live.assertOpen();
     const id = this.#deps.repository.findId(reference);
     if (id === undefined) throw this.#missing(reference);
     return this.#handle(id);
@@ -78,7 +75,7 @@ export class Containers {
 
   /** Like `get`, but `undefined` when there is no such durable container. Throws AMBIGUOUS_ID. */
   async find(reference: string): Promise<Container | undefined> {
-    this.#assertOpen();
+    this.#deps.live.assertOpen();
     const id = this.#deps.repository.findId(reference);
     return id === undefined ? undefined : this.#handle(id);
   }
@@ -88,7 +85,7 @@ export class Containers {
    * run too. Damaged records are left out.
    */
   async list(options: ListContainersOptions = {}): Promise<ContainerSummary[]> {
-    this.#assertOpen();
+    this.#deps.live.assertOpen();
     return listContainers(this.#deps, options);
   }
 

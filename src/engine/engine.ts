@@ -73,8 +73,8 @@ export class Engine implements AsyncDisposable {
 
   private constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.images = Images.make(parts.images, () => this.#assertOpen());
-    this.containers = Containers.make(parts.deps, () => this.#assertOpen());
+    this.images = Images.make(parts.images, parts.deps.live);
+    this.containers = Containers.make(parts.deps);
   }
 
   /**
@@ -133,7 +133,7 @@ export class Engine implements AsyncDisposable {
   events(options: EventOptions = {}): AsyncIterable<EngineEvent> {
     this.#assertOpen();
     checkEventOptions(options);
-    return this.#parts.journalEvents(options);
+    return this.#parts.journalEvents({ ...options, ...this.#parts.deps.live.orClosing(options) });
   }
 
   /** What this engine is and has found on the host. Reads the list of containers and images; starts no program. */
@@ -166,7 +166,7 @@ export class Engine implements AsyncDisposable {
   }
 
   #assertOpen(): void {
-    if (this.#closing !== undefined) throw engineError('CLOSED', 'the engine is closed');
+    this.#parts.deps.live.assertOpen();
   }
 }
 

@@ -43,7 +43,10 @@ export function buildExecProcess(base: OciProcess, options: ExecProcessOptions):
     ...(tty && options.consoleSize
       ? { consoleSize: { height: options.consoleSize.rows, width: options.consoleSize.columns } }
       : {}),
-    user: user === undefined ? base.user : { uid: user.uid, gid: user.gid, additionalGids: [...user.additionalGids] },
+    user: {
+      ...(user === undefined ? base.user : { uid: user.uid, gid: user.gid, additionalGids: [...user.additionalGids] }),
+      umask: 0o022,
+    },
     args: [...command],
     env: execEnvironment(base.env, options),
     cwd: options.workingDir === undefined ? base.cwd : checkWorkingDir('workingDir', options.workingDir),

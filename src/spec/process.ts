@@ -31,7 +31,7 @@ export function buildProcess(input: ProcessInput): OciProcess {
     ...(tty && options.consoleSize
       ? { consoleSize: { height: options.consoleSize.rows, width: options.consoleSize.columns } }
       : {}),
-    user: { uid: user.uid, gid: user.gid, additionalGids: [...user.additionalGids] },
+    user: { uid: user.uid, gid: user.gid, umask: 0o022, additionalGids: [...user.additionalGids] },
     args: input.underInit ? [INIT_TARGET, '--', ...args] : args,
     env: buildEnvironment({ image: image?.env, options: options.env, hostname: input.hostname, home: user.home, tty }),
     cwd: workingDir(options, image),

@@ -45,7 +45,7 @@ export function openLayout(options: LayoutOptions): Layout {
 
   const v1 = join(root, 'v1');
   ensureDirectory(v1, { durable: true });
-  checkOwned('root', v1, lstatSync(v1));
+  checkClosed('root', v1, lstatSync(v1));
   checkSchema(v1);
 
   const run = options.runDir ?? defaultRunDir(root);
@@ -93,7 +93,7 @@ function checkRoot(root: string): void {
   if ((stat.mode & 0o022) !== 0) {
     // A directory made with a lax umask and still empty can be closed; in one with content others may have planted it.
     if (entries.length > 0 || (stat.mode & 0o1000) !== 0) {
-      throw notOurs('root', root, `may be written by others (mode ${(stat.mode & 0o7777).toString(8)})`);
+      throw notOurs('root', root, openTo(stat));
     }
     chmodSync(root, 0o700);
   }
@@ -106,6 +106,17 @@ function checkRoot(root: string): void {
 function checkOwned(field: string, path: string, stat: Stats): void {
   if (!stat.isDirectory()) throw notOurs(field, path, 'is not a directory');
   if (stat.uid !== process.geteuid?.()) throw notOurs(field, path, `belongs to uid ${stat.uid}`);
+}
+
+/** Checks that a directory is ours alone, and makes it so where others could only read it. */
+function checkClosed(field: string, path: string, stat: Stats): void {
+  checkOwned(field, path, stat);
+  if ((stat.mode & 0o022) !== 0 && readdirSync(path).length > 0) throw notOurs(field, path, openTo(stat));
+  if ((stat.mode & 0o7777) !== 0o700) chmodSync(path, 0o700);
+}
+
+function openTo({ mode }: Stats): string {
+  return `may be written by others (mode ${(mode & 0o7777).toString(8)})`;
 }
 
 function checkSchema(v1: string): void {
@@ -136,7 +147,9 @@ function defaultRunDir(root: string): string {
 function makeRunDir(run: string): void {
   try {
     if (run.startsWith('/run/caisson/')) makePrivateDir('/run/caisson');
-    makePrivateDir(run);
+    const stat = lstatSync(run, { throwIfNoEntry: false });
+    if (stat === undefined) makePrivateDir(run);
+    else checkClosed('runDir', run, stat);
   } catch (error) {
     throw unreadable(run, error);
   }

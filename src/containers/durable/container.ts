@@ -1,8 +1,9 @@
 import type { Writable } from 'node:stream';
 import type { LogEntry } from '../../logs/index.js';
+import { assertKnownOptions } from '../../util/known-options.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
-import type { LogOptions } from '../log-options.js';
+import { checkLogOptions, type LogOptions } from '../log-options.js';
 import type { CollectOptions } from '../process/collect.js';
 import type { ExecOptions, SpawnOptions } from '../process/exec-options.js';
 import type { ProcessResult, RunningProcess } from '../process/running-process.js';
@@ -13,7 +14,7 @@ import { containerLogs } from './logs.js';
 import { type RemoveContainerOptions, removeContainer } from './remove.js';
 import { startContainer } from './start.js';
 import { openContainerStdin } from './stdin.js';
-import { type StopContainerOptions, stopContainer } from './stop.js';
+import { STOP, type StopContainerOptions, stopContainer } from './stop.js';
 import { type ContainerExit, waitContainer } from './wait.js';
 
 /**
@@ -47,15 +48,17 @@ export class Container {
    * 127, as `docker run` would exit.
    */
   start(call: CallOptions = {}): Promise<void> {
-    return startContainer(this.#deps, this.id, call);
+    return this.#deps.live.call(() => startContainer(this.#deps, this.id, call));
   }
 
   /**
    * Sends the stop signal and after the grace (`timeoutMs`) SIGKILL; resolves when it has exited. One that does not
    * run is left alone.
    */
-  stop(options: StopContainerOptions = {}): Promise<void> {
-    return stopContainer(this.#deps, this.id, options);
+  async stop(options: StopContainerOptions = {}): Promise<void> {
+    this.#deps.live.assertOpen();
+    assertKnownOptions(options, STOP);
+    return stopContainer(this.#deps, this.id, { ...options, ...this.#deps.live.orClosing(options) });
   }
 
   /**
@@ -63,7 +66,7 @@ export class Container {
    * process only gets signals that it handles, and SIGKILL. Throws CONTAINER_NOT_RUNNING, BAD_SIGNAL.
    */
   kill(signal: string | number = 'SIGKILL', call: CallOptions = {}): Promise<void> {
-    return killContainer(this.#deps, this.id, signal, call);
+    return this.#deps.live.call(() => killContainer(this.#deps, this.id, signal, call));
   }
 
   /**
@@ -71,17 +74,19 @@ export class Container {
    * never started. An exit is never missed, also not when the container was removed meanwhile (`autoRemove`): its exit
    * is kept for a while. Keeps the event loop alive. An exit code is a result, not an error.
    */
-  wait(call: CallOptions = {}): Promise<ContainerExit> {
-    return waitContainer(this.#deps, this.id, call);
+  async wait(call: CallOptions = {}): Promise<ContainerExit> {
+    this.#deps.live.assertOpen();
+    return waitContainer(this.#deps, this.id, this.#deps.live.orClosing(call));
   }
 
   /** Removes it with its root file system and output. Throws CONTAINER_RUNNING unless `force`, CONTAINER_NOT_FOUND. */
   remove(options: RemoveContainerOptions = {}): Promise<void> {
-    return removeContainer(this.#deps, this.id, options);
+    return this.#deps.live.call(() => removeContainer(this.#deps, this.id, options));
   }
 
   /** Everything that is known of it now. Throws CONTAINER_NOT_FOUND. */
-  inspect(options: InspectContainerOptions = {}): Promise<ContainerDetails> {
+  async inspect(options: InspectContainerOptions = {}): Promise<ContainerDetails> {
+    this.#deps.live.assertOpen();
     return inspectContainer(this.#deps, this.id, options);
   }
 
@@ -90,12 +95,14 @@ export class Container {
    * process ends when this process does. Throws CONTAINER_NOT_RUNNING, NO_COMMAND, COMMAND_NOT_FOUND (exit code 127 in
    * details), COMMAND_NOT_EXECUTABLE (126), UNKNOWN_USER, BAD_WORKING_DIR, TIMED_OUT, OUTPUT_TOO_LARGE, NON_ZERO_EXIT.
    */
-  exec(command: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<ProcessResult> {
+  async exec(command: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<ProcessResult> {
+    this.#deps.live.assertOpen();
     return execInContainer(this.#deps, this.id, command, options);
   }
 
   /** Runs a command in it and gives its streams. Throws CONTAINER_NOT_RUNNING; errors of the start reject `exit`. */
-  spawn(command: readonly string[], options: SpawnOptions = {}): Promise<RunningProcess> {
+  async spawn(command: readonly string[], options: SpawnOptions = {}): Promise<RunningProcess> {
+    this.#deps.live.assertOpen();
     return spawnInContainer(this.#deps, this.id, command, options);
   }
 
@@ -104,7 +111,8 @@ export class Container {
    * write, one after the other; `end()` is end-of-file for the container, `destroy()` only lets go of it. Throws
    * CONTAINER_NOT_RUNNING, NO_STDIN, STDIN_CLOSED.
    */
-  stdin(call: CallOptions = {}): Promise<Writable> {
+  async stdin(call: CallOptions = {}): Promise<Writable> {
+    this.#deps.live.assertOpen();
     return openContainerStdin(this.#deps, this.id, call);
   }
 
@@ -113,6 +121,8 @@ export class Container {
    * first one for a container that was never started. Leaving the loop frees everything.
    */
   logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
-    return containerLogs(this.#deps, this.id, options);
+    this.#deps.live.assertOpen();
+    checkLogOptions(options);
+    return containerLogs(this.#deps, this.id, { ...options, ...this.#deps.live.orClosing(options) });
   }
 }

@@ -39,7 +39,16 @@ export async function spawnInContainer(
   return bindToSignal(session, options.signal);
 }
 
-async function enter(
+function enter(
+  deps: ContainerDeps,
+  id: string,
+  command: readonly string[],
+  options: SpawnOptions,
+): Promise<ExecSession> {
+  return deps.live.call(() => start(deps, id, command, options));
+}
+
+async function start(
   deps: ContainerDeps,
   id: string,
   command: readonly string[],

@@ -2,6 +2,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { engineError } from '../../errors/index.js';
 import { CriLogWriter, type LogEntry, readLog } from '../../logs/index.js';
+import { identifyProcess, type ProcessIdentity, signalProcess } from '../../os/index.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
 import { validateContainerOptions } from '../../spec/index.js';
 import { shortId } from '../../util/ids.js';
@@ -38,6 +39,8 @@ export class EphemeralContainer implements AsyncDisposable {
   readonly name: string | undefined;
   /** When it was made. */
   readonly createdAt: Date;
+  /** Who its init is: the number alone may be another process's between its end and ours noticing. */
+  #init: ProcessIdentity | undefined;
 
   private constructor(deps: ContainerDeps, launch: EphemeralLaunch) {
     this.#deps = deps;
@@ -66,6 +69,7 @@ export class EphemeralContainer implements AsyncDisposable {
       const state = await waitForPidFile(launch.dir, launch.process.exit, signal);
       // A start error rejects `exit`; a process that has ended by itself leaves a container that has exited.
       if (state === 'ended') await launch.process.exit;
+      else container.#init = identifyProcess(container.#readPid());
     } catch (error) {
       await container[Symbol.asyncDispose]();
       throw error;
@@ -86,7 +90,7 @@ export class EphemeralContainer implements AsyncDisposable {
   /** Host pid of the container's init. Throws CONTAINER_ENDED. */
   get pid(): number {
     this.#assertRunning('pid');
-    return Number(readFileSync(`${this.#launch.dir}/pid`, 'latin1'));
+    return this.#readPid();
   }
 
   /**
@@ -135,12 +139,8 @@ export class EphemeralContainer implements AsyncDisposable {
       this.#launch.destroy();
       return true;
     }
-    try {
-      return process.kill(this.pid, number);
-    } catch {
-      // It ends just now.
-      return false;
-    }
+    this.#init ??= identifyProcess(this.#readPid());
+    return this.#init !== undefined && signalProcess(this.#init, number);
   }
 
   /** Sets the terminal's size, in characters. Throws BAD_OPTION without a tty; nothing happens after the end. */
@@ -172,6 +172,14 @@ export class EphemeralContainer implements AsyncDisposable {
     );
     this.#deps.live.add(session);
     return session;
+  }
+
+  #readPid(): number {
+    try {
+      return Number(readFileSync(`${this.#launch.dir}/pid`, 'latin1'));
+    } catch {
+      return 0;
+    }
   }
 
   #assertRunning(verb: string): void {

@@ -64,6 +64,7 @@ export class Session {
 
   /** The process group for runtime processes; starts the sweeper with the first call, and again should it have died. */
   processGroup(): number {
+    if (this.#closed) throw engineError('CLOSED', 'the engine is closed');
     if (this.#sweeper === undefined) mkdirSync(`${this.dir}/c`, { mode: 0o700, recursive: true });
     if (this.#sweeper === undefined || !this.#sweeper.alive) this.#startSweeper();
     return (this.#sweeper as Sweeper).processGroup;
@@ -111,14 +112,14 @@ export class Session {
     return `${this.dir}/${id}.log`;
   }
 
-  /** Makes the directory of an exec session. */
-  makeExecDir(token: string): string {
+  /** Makes the directory of an exec session. Its name has the container's id, by which a sweep tells the process from others. */
+  makeExecDir(containerId: string, token: string): string {
     this.processGroup();
     if (!this.#execDirMade) {
       mkdirSync(`${this.dir}/x`, { mode: 0o700, recursive: true });
       this.#execDirMade = true;
     }
-    const dir = `${this.dir}/x/${token}`;
+    const dir = `${this.dir}/x/${containerId}.${token}`;
     mkdirSync(dir, { mode: 0o700 });
     return dir;
   }

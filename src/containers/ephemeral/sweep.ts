@@ -10,6 +10,7 @@ import {
 import { errnoOf, flock } from '../../os/syscalls/index.js';
 import { sleep } from '../../util/signals.js';
 import { containerCgroup } from '../cgroup-path.js';
+import { killExec } from '../process/end-exec.js';
 import { isBeingMade } from './session.js';
 
 export interface SweepDeps {
@@ -103,15 +104,11 @@ export async function emptyCgroup(cgroups: CgroupLayout, path: string): Promise<
 }
 
 function sweepExecSessions(dir: string): void {
-  for (const token of listDir(`${dir}/x`)) {
+  for (const name of listDir(`${dir}/x`)) {
     try {
-      const pid = Number(readFileSync(`${dir}/x/${token}/pid`, 'latin1'));
-      // The pid may have been reused: only a process inside one of our containers is ended.
-      if (pid > 1 && readFileSync(`/proc/${pid}/cgroup`, 'latin1').includes('/caisson-')) {
-        process.kill(-pid, 'SIGKILL');
-      }
+      killExec(`${dir}/x/${name}`, name.slice(0, name.indexOf('.')));
     } catch {
-      // Not started, or ended long ago.
+      // Not started.
     }
   }
 }

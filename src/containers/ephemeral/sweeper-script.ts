@@ -37,13 +37,14 @@ for file in $(grep -lF -e "$token/c/" -e "$token/x/" /proc/[0-9]*/cmdline); do
   esac
 done
 
-# Exec sessions. The number may be another process's by now: only one inside a container of ours is ended.
+# Exec sessions, in directories named <container>.<token>. The number may be another process's by now: only one inside
+# that container is ended.
 for file in "$session"/x/*/pid; do
-  pid=
+  pid= id=\${file%/pid} id=\${id##*/} id=\${id%.*}
   read -r pid <"$file"
   [ -n "$pid" ] || continue
   while read -r line; do
-    case $line in */caisson-*) kill -KILL "-$pid" "$pid"; break ;; esac
+    case $line in */caisson-$id*) kill -KILL "-$pid" "$pid"; break ;; esac
   done <"/proc/$pid/cgroup"
 done
 

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import { exitStatus } from '../../os/index.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
@@ -9,12 +9,10 @@ import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import type { Session } from '../ephemeral/session.js';
 import { withExitCode } from '../exit-codes.js';
 import { signalNumber } from '../signal-number.js';
+import { endExec } from './end-exec.js';
 import { checkExecOptions, type SpawnOptions } from './exec-options.js';
 import { openStdio } from './inline-process.js';
 import type { ProcessExit, RunningProcess } from './running-process.js';
-
-/** How long a runtime may take to notice that the process it watches was killed. */
-const REAP_MS = 2_000;
 
 /** The container that is entered. */
 export interface ExecTarget {
@@ -51,7 +49,7 @@ export function startExec(
     hostFacts: deps.hostFacts,
     ...(user && { user }),
   });
-  const dir = deps.session.makeExecDir(newToken());
+  const dir = deps.session.makeExecDir(target.id, newToken());
   try {
     writeFileSync(`${dir}/process.json`, stringifyProcess(document), { mode: 0o600 });
     const stdio = openStdio({
@@ -80,18 +78,12 @@ export function startExec(
         if (failed !== undefined) throw withExitCode(failed);
         return { exitCode };
       });
+      let ending = false;
       return {
         process: { ...streams, exit, kill: (signal = 'SIGTERM') => child.kill(signalNumber(signal)) },
         destroy: () => {
-          if (!killInside(dir)) {
-            child.kill('SIGKILL');
-            return;
-          }
-          // The runtime now ends by itself, and reaps: killed, it would leave a zombie to an init that may not reap.
-          // allow timer: unref'd and cleared
-          const timer = setTimeout(() => child.kill('SIGKILL'), REAP_MS);
-          timer.unref();
-          child.exit.finally(() => clearTimeout(timer)).catch(() => {});
+          if (!ending) void endExec(dir, target.id, child);
+          ending = true;
         },
       };
     } catch (error) {
@@ -101,19 +93,6 @@ export function startExec(
   } catch (error) {
     rmSync(dir, { recursive: true, force: true });
     throw error;
-  }
-}
-
-/** Ends the process inside and its group; false when there is none. Killing the runtime's own process would leave it running. */
-function killInside(dir: string): boolean {
-  try {
-    const pid = Number(readFileSync(`${dir}/pid`, 'latin1'));
-    if (!(pid > 1)) return false;
-    process.kill(-pid, 'SIGKILL');
-    return true;
-  } catch {
-    // Not started yet (then the runtime dies before it starts) or ended already.
-    return false;
   }
 }
 

@@ -23,6 +23,7 @@ import {
   saysUnknownContainer,
 } from './runtime-error.js';
 import { messageOfStderr, readLastErrorMessage } from './runtime-log.js';
+import { withUmask } from './with-umask.js';
 
 export interface CliRuntimeDeps {
   readonly binary: RuntimeBinary;
@@ -60,12 +61,13 @@ class CliRuntime implements OciRuntime {
 
   run(request: RunRequest): Child {
     assertSafeName('id', request.id);
-    return this.#foreground(request, runArgs(request));
+    return this.#foreground(request, this.#argv(request, runArgs(request)));
   }
 
   exec(request: ExecRequest): Child {
     assertSafeName('id', request.id);
-    return this.#foreground(request, execArgs(request));
+    const argv = this.#argv(request, execArgs(request));
+    return this.#foreground(request, this.binary.flavor === 'crun' ? argv : withUmask(argv));
   }
 
   async start(id: string, call: CallOptions = {}): Promise<void> {
@@ -116,10 +118,14 @@ class CliRuntime implements OciRuntime {
     return classifyMessage(message) === 'RUNTIME_FAILED' ? undefined : runtimeError(message, fallback);
   }
 
-  #foreground(request: RunRequest | ExecRequest, args: readonly string[]): Child {
+  #argv(request: RunRequest | ExecRequest, args: readonly string[]): readonly string[] {
+    return [this.#sealedPath?.() ?? this.binary.path, ...globalArgs(this.root, request.logFile), ...args];
+  }
+
+  #foreground(request: RunRequest | ExecRequest, [file, ...args]: readonly string[]): Child {
     return this.#spawner.spawn({
-      file: this.#sealedPath?.() ?? this.binary.path,
-      args: [...globalArgs(this.root, request.logFile), ...args],
+      file: file as string,
+      args,
       env: SYSTEM_ENV,
       stdin: request.stdin,
       stdout: request.stdout,

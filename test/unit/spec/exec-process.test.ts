@@ -23,7 +23,7 @@ describe('buildExecProcess', () => {
 
   it('gives another user their home, groups and no active capability', () => {
     const process = buildExecProcess(base, { command: ['id'], user: USER, containerHome: '/root' });
-    assert.deepEqual(process.user, { uid: 7, gid: 8, additionalGids: [8, 9] });
+    assert.deepEqual(process.user, { uid: 7, gid: 8, umask: 0o022, additionalGids: [8, 9] });
     assert.ok(process.env.includes('HOME=/seven'));
     assert.deepEqual(process.capabilities?.effective, []);
     assert.deepEqual(process.capabilities?.permitted, []);

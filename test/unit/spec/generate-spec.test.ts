@@ -31,7 +31,7 @@ describe('generateSpec', () => {
       ociVersion: '1.0.2',
       process: {
         terminal: false,
-        user: { uid: 0, gid: 0, additionalGids: [0] },
+        user: { uid: 0, gid: 0, umask: 0o022, additionalGids: [0] },
         args: ['true'],
         env: [
           'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -209,7 +209,7 @@ describe('generateSpec', () => {
   it('gives a user other than root no active capability', () => {
     const user = { uid: 5, gid: 6, additionalGids: [6, 7], home: '/h' };
     const { process } = spec({ capAdd: ['NET_ADMIN'] }, { user });
-    assert.deepEqual(process.user, { uid: 5, gid: 6, additionalGids: [6, 7] });
+    assert.deepEqual(process.user, { uid: 5, gid: 6, umask: 0o022, additionalGids: [6, 7] });
     assert.deepEqual([process.capabilities?.effective, process.capabilities?.permitted], [[], []]);
     assert.ok(process.capabilities?.bounding.includes('CAP_NET_ADMIN'));
   });

@@ -1,0 +1,90 @@
+/**
+ * Opens an engine on the runtime that is named and prints, as JSON, what processes in its containers may do. A program
+ * of its own because crun needs a mount namespace of its own on a host with hybrid cgroups.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { Engine } from 'caisson';
+
+const [runtime = 'runc'] = process.argv.slice(2);
+const dir = mkdtempSync(`${tmpdir()}/caisson-probe-`);
+const engine = await Engine.open({ root: `${dir}/root`, runDir: `${dir}/run`, defaultRuntime: runtime });
+const reference = 'test/probe';
+process.umask(0);
+
+/** errno of each system call, in turn; 0 where it went through. */
+function errnos(calls: readonly string[]): string {
+  return calls.map((call) => `$!=0;$r=syscall(${call});print $r>=0?0:$!+0,"\\n";`).join('');
+}
+
+// x86-64: socket(AF_ALG), socket(AF_VSOCK), then each of the calls that have been ways out.
+const DENIED = [
+  ...[
+    '41,38,5,0',
+    '41,40,1,0',
+    '272,0x10000000',
+    '272,0x20000',
+    '250,0,-3,0',
+    '321,0,0,0',
+    '323,0',
+    '425,1,0',
+    '426,0,0,0,0,0,0',
+  ],
+  ...['165,0,0,0,0,0', '166,0,0', '246,0,0,0,0', '248,0,0,0,0,0', '249,0,0,0,0', '298,0,0,-1,-1,0', '279,0,0,0,0,0,0'],
+  ...['56,0x10000000,0,0,0,0', '135,0x40000', '175,0,0,0', '176,0,0', '155,0,0', '169,0,0,0,0', '164,0,0', '172,3'],
+  ...['304,0,0,0', '308,0,0', '428,0,0,0', '429,0,0,0,0,0', '430,0,0', '442,0,0,0,0,0', '163,0', '167,0,0', '153'],
+];
+const status = '/bin/busybox grep -E "^(Cap|Seccomp:|NoNewPrivs|Groups|Umask)" /proc/self/status';
+const writes = `
+  for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /sys/kernel/uevent_helper /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/*/release_agent; do
+    [ -e $f ] && (echo x >$f) 2>/dev/null && echo "wrote $f"; done
+  for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mkdir $d/x 2>/dev/null && echo "made a group in $d"; done
+  for f in kcore keys timer_list interrupts; do [ -e /proc/$f ] && head -c 1 /proc/$f 2>/dev/null | grep -q . && echo "read $f"; done
+  mount -t tmpfs x /mnt 2>/dev/null && echo mounted
+  echo end`;
+const keyring = `perl -e '$r=syscall(250,0,-3,1);print $r,"\\n"'`;
+
+try {
+  await engine.images.fromHost({ executables: ['perl', 'busybox', 'sh'], reference });
+  const sh = (text: string, options: object = {}) =>
+    engine
+      .run(reference, ['sh', '-c', text], { timeoutMs: 20_000, ...options })
+      .then(({ stdout, stderr }) => stdout + stderr);
+  const perl = (options: object = {}) =>
+    engine.run(reference, ['perl', '-e', errnos(DENIED)], options).then((ran) => ran.stdout);
+  const applets = `for a in grep head mkdir mount; do eval "$a() { busybox $a \\"\\$@\\"; }"; done; `;
+
+  const cold = await perl();
+  // crun's compiled filter is learned meanwhile; what starts from now on gets it.
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  const box = await engine.containers.ephemeral({ image: reference, command: ['busybox', 'sleep', '60'] });
+  const session = readdirSync(`${dir}/run/sessions`).map(
+    (name) => `${dir}/run/sessions/${name}/c/${box.id}/config.json`,
+  );
+  const spec = JSON.parse(readFileSync(session[0] as string, 'utf8')) as {
+    annotations?: object;
+    linux: { seccomp?: object };
+  };
+  const results = {
+    cached: 'run.oci.seccomp_bpf_data' in (spec.annotations ?? {}) && spec.linux.seccomp === undefined,
+    cold,
+    warm: await perl(),
+    exec: (await box.exec(['perl', '-e', errnos(DENIED)])).stdout,
+    open: await perl({ seccomp: 'unconfined' }),
+    status: await sh(status),
+    statusUser: await sh(status, { user: '1000', capAdd: ['NET_ADMIN'] }),
+    execStatus: (await box.exec(['sh', '-c', status])).stdout,
+    execUser: (await box.exec(['sh', '-c', status], { user: '1000:1000' })).stdout,
+    execPrivileged: (await box.exec(['sh', '-c', status], { privileged: true })).stdout,
+    after: (await box.exec(['sh', '-c', status])).stdout,
+    writes: await sh(applets + writes),
+    execWrites: (await box.exec(['sh', '-c', applets + writes])).stdout,
+    keyrings: [await sh(keyring, { seccomp: 'unconfined' }), await sh(keyring, { seccomp: 'unconfined' })],
+    fds: (await box.exec(['sh', '-c', 'busybox ls /proc/self/fd'])).stdout,
+  };
+  await box[Symbol.asyncDispose]();
+  console.log(JSON.stringify(results));
+} finally {
+  await engine.close();
+  rmSync(dir, { recursive: true, force: true });
+}
