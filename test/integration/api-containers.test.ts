@@ -24,7 +24,7 @@ describe('a throwaway container as its user sees it', () => {
       assert.equal(lines.length, 20_002);
       assert.equal(lines[0], 'first');
       assert.equal(lines.at(-1), 'no newline');
-      await rejectsWith(box.exec(['true']), { code: 'FAILED_PRECONDITION', reason: 'CONTAINER_ENDED' });
+      await rejectsWith(box.exec(['true']), { code: 'FAILED_PRECONDITION', reason: 'CONTAINER_NOT_RUNNING' });
       await box.remove();
       await box.remove();
       assert.deepEqual(await all(box.logs()), []);
