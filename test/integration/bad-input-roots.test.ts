@@ -125,7 +125,7 @@ describe('damaged files in a root', () => {
       const engine = await bed.open();
       await rejectsWith(engine.run('test/other', ['true']), { code: 'DATA_LOSS', reason: 'RECORD_CORRUPT' });
       assert.deepEqual(
-        engine.images.list().map((row) => row.references),
+        (await engine.images.list()).map((row) => row.references),
         [[`${IMAGE}:latest`]],
       );
       assert.equal((await engine.run(IMAGE, ['true'])).exitCode, 0);
