@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Container, CreateOptions, LogEntry, LogOptions } from 'caisson';
+import type { Container, CreateContainerOptions, LogEntry, LogOptions } from 'caisson';
 import { failsCleanly, IMAGE, listing, rejectsWith, withEngine } from '#support/engine-bed.js';
 import { run } from '#support/run.js';
 
-const sh = (script: string, more: Partial<CreateOptions> = {}): CreateOptions => ({
+const sh = (script: string, more: Partial<CreateContainerOptions> = {}): CreateContainerOptions => ({
   image: IMAGE,
   command: ['sh', '-c', script],
   ...more,

@@ -63,7 +63,7 @@ describe('opening and closing', () => {
         execFileSync('ln', ['-s', options.root, join(dir, 'link')]);
         await using twin = await Engine.open({ ...options, root: join(dir, 'link') });
         await engine.images.import(busyboxTree(), { format: 'rootfs', reference: IMAGE });
-        assert.equal(twin.images.list().length, 1);
+        assert.equal((await twin.images.list()).length, 1);
       } finally {
         process.umask(before);
       }
