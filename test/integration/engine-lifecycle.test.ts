@@ -174,8 +174,11 @@ describe('opening and closing', () => {
       const work = async (): Promise<void> => {
         const engine = await bed.open();
         await engine.run(IMAGE, ['cat'], { input: 'x' });
-        const container = await engine.containers.run({ image: IMAGE, command: ['sh', '-c', 'echo hi; sleep 0.1'] });
-        await container.exec(['true']);
+        const container = await engine.containers.run({
+          image: IMAGE,
+          command: ['sh', '-c', 'echo hi; until [ -e /go ]; do sleep 0.02; done'],
+        });
+        await container.exec(['touch', '/go']);
         for await (const _ of container.logs({ follow: true }));
         await container.wait();
         await container.remove();
