@@ -34,11 +34,11 @@ const DENIED = [
   ...['56,0x10000000,0,0,0,0', '135,0x40000', '175,0,0,0', '176,0,0', '155,0,0', '169,0,0,0,0', '164,0,0', '172,3'],
   ...['304,0,0,0', '308,0,0', '428,0,0,0', '429,0,0,0,0,0', '430,0,0', '442,0,0,0,0,0', '163,0', '167,0,0', '153'],
 ];
-const status = '/bin/busybox grep -E "^(Cap|Seccomp:|NoNewPrivs|Groups|Umask)" /proc/self/status';
+const status = 'busybox grep -E "^(Cap|Seccomp:|NoNewPrivs|Groups|Umask)" /proc/self/status';
 const writes = `
   for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /sys/kernel/uevent_helper /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/*/release_agent; do
     [ -e $f ] && (echo x >$f) 2>/dev/null && echo "wrote $f"; done
-  for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mkdir $d/x 2>/dev/null && echo "made a group in $d"; done
+  for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do [ -e $d/cgroup.procs ] && mkdir $d/x 2>/dev/null && echo "made a group in $d"; done
   for f in kcore keys timer_list interrupts; do [ -e /proc/$f ] && head -c 1 /proc/$f 2>/dev/null | grep -q . && echo "read $f"; done
   mount -t tmpfs x /mnt 2>/dev/null && echo mounted
   echo end`;
