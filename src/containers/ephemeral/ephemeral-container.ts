@@ -110,7 +110,7 @@ export class EphemeralContainer implements AsyncDisposable {
     return session.process;
   }
 
-  /** The container's output so far, and with `follow` what comes until it ends. */
+  /** The container's output so far (of more than `maxCollectedOutputBytes`, the latest), and with `follow` what comes until it ends. */
   logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
     checkLogOptions(options);
     this.#assertRunning('logs');
@@ -183,7 +183,8 @@ export class EphemeralContainer implements AsyncDisposable {
   /** Output is kept in a file, so that a container never waits for a reader and `logs` can start at any time. */
   #keepLog(): void {
     const { dir, process: own } = this.#launch;
-    const log = new CriLogWriter(`${dir}/ctr.log`);
+    // In the run dir, which is memory on most hosts: a flood of output must not fill it.
+    const log = new CriLogWriter(`${dir}/ctr.log`, { maxBytes: this.#deps.config.maxCollectedOutputBytes });
     own.stdout.on('data', (chunk: Buffer) => log.append('stdout', chunk));
     own.stderr.on('data', (chunk: Buffer) => log.append('stderr', chunk));
     const close = (): void => log.close();
