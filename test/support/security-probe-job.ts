@@ -2,9 +2,11 @@
  * Opens an engine on the runtime that is named and prints, as JSON, what processes in its containers may do. A program
  * of its own because crun needs a mount namespace of its own on a host with hybrid cgroups.
  */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { Engine } from 'caisson';
+import { findExecutable } from '#src/os/index.js';
 
 const [runtime = 'runc'] = process.argv.slice(2);
 const dir = mkdtempSync(`${tmpdir()}/caisson-probe-`);
@@ -54,6 +56,19 @@ try {
     engine.run(reference, ['perl', '-e', errnos(DENIED)], options).then((ran) => ran.stdout);
   const applets = `for a in grep head mkdir mount; do eval "$a() { busybox $a \\"\\$@\\"; }"; done; `;
 
+  /** What the runtime's files hold after a container has tried to write to whatever comes in: both must be equal. */
+  async function attackRuntime(): Promise<string> {
+    const file = findExecutable(runtime) as string;
+    const sum = () => createHash('sha256').update(readFileSync(file)).digest('hex');
+    const before = sum();
+    const race = 'while :; do for p in /proc/[0-9]*/exe; do (echo x >>$p) 2>/dev/null && echo "wrote $p"; done; done';
+    await using attacker = await engine.containers.ephemeral({ image: reference, command: ['sh', '-c', race] });
+    for (let n = 0; n < 8; n++) await attacker.exec(['/proc/self/exe', 'init'], { timeoutMs: 5_000 }).catch(() => {});
+    let wrote = '';
+    for await (const entry of attacker.logs()) wrote += `${entry.data}\n`;
+    return before === sum() ? wrote : 'changed';
+  }
+
   const cold = await perl();
   // crun's compiled filter is learned meanwhile; what starts from now on gets it.
   await new Promise((resolve) => setTimeout(resolve, 1_500));
@@ -80,6 +95,7 @@ try {
     writes: await sh(applets + writes),
     execWrites: (await box.exec(['sh', '-c', applets + writes])).stdout,
     keyrings: [await sh(keyring, { seccomp: 'unconfined' }), await sh(keyring, { seccomp: 'unconfined' })],
+    overwritten: await attackRuntime(),
     fds: (await box.exec(['sh', '-c', 'busybox ls /proc/self/fd'])).stdout,
   };
   await box[Symbol.asyncDispose]();
