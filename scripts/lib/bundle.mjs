@@ -17,5 +17,8 @@ await build({
   platform: 'node',
   target: 'node20',
   packages: 'external',
+  // Names stay, so that stack traces say something.
+  minifySyntax: true,
+  minifyWhitespace: true,
   logLevel: 'error',
 });

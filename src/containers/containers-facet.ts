@@ -10,12 +10,10 @@ import { EphemeralContainer, type EphemeralOptions } from './ephemeral/ephemeral
 /** Containers of an engine. @public */
 export class Containers {
   readonly #deps: ContainerDeps;
-  readonly #assertOpen: () => void;
 
   /** @internal */
-  constructor(deps: ContainerDeps, assertOpen: () => void) {
+  constructor(deps: ContainerDeps) {
     this.#deps = deps;
-    this.#assertOpen = assertOpen;
   }
 
   /**
@@ -23,47 +21,46 @@ export class Containers {
    * happens. `await using box = await engine.containers.ephemeral({ image, command })`.
    */
   async ephemeral(options: EphemeralOptions): Promise<EphemeralContainer> {
-    this.#assertOpen();
+    this.#deps.live.assertOpen();
     return EphemeralContainer.start(this.#deps, options);
   }
 
   /** Creates a durable container; start it with `container.start()`. It lives until it is removed. */
   async create(options: CreateOptions): Promise<Container> {
-    this.#assertOpen();
-    const id = await createContainer(this.#deps, options);
-    return this.#handle(id);
+    return this.#deps.live.call(async () => this.#handle(await createContainer(this.#deps, options)));
   }
 
   /** Creates and starts a durable container. When the start fails it is removed again. */
   async run(options: CreateOptions): Promise<Container> {
-    this.#assertOpen();
-    const id = await createContainer(this.#deps, options);
-    const container = this.#handle(id);
-    try {
-      await startContainer(this.#deps, id, options.signal === undefined ? {} : { signal: options.signal });
-    } catch (error) {
-      await removeContainer(this.#deps, id, { force: true, signal: cleanupSignal() });
-      throw error;
-    }
-    return container;
+    return this.#deps.live.call(async () => {
+      const id = await createContainer(this.#deps, options);
+      const container = this.#handle(id);
+      try {
+        await startContainer(this.#deps, id, options.signal === undefined ? {} : { signal: options.signal });
+      } catch (error) {
+        await removeContainer(this.#deps, id, { force: true, signal: cleanupSignal() });
+        throw error;
+      }
+      return container;
+    });
   }
 
   /** A durable container by id, name or unique id prefix. Throws CONTAINER_NOT_FOUND, AMBIGUOUS_ID. */
   async get(reference: string): Promise<Container> {
-    this.#assertOpen();
+    this.#deps.live.assertOpen();
     return this.#handle(this.#deps.repository.resolve(reference));
   }
 
   /** Like `get`, but `undefined` for one that does not exist. */
   async find(reference: string): Promise<Container | undefined> {
-    this.#assertOpen();
+    this.#deps.live.assertOpen();
     const id = this.#deps.repository.findId(reference);
     return id === undefined ? undefined : this.#handle(id);
   }
 
   /** Lists running containers, with `all` the others too; of all processes on the root. */
   async list(options: ListOptions = {}): Promise<ContainerSummary[]> {
-    this.#assertOpen();
+    this.#deps.live.assertOpen();
     return listContainers(this.#deps, options);
   }
 

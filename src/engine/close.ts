@@ -3,7 +3,7 @@ import type { EngineParts } from './parts.js';
 /** The order matters: what still writes goes before what it writes to. */
 export async function closeEngine(parts: EngineParts): Promise<void> {
   const { deps } = parts;
-  await deps.live.destroyAll();
+  await deps.live.close();
   await parts.closeFilters();
   await deps.exits.close();
   await deps.session.close();

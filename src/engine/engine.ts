@@ -8,7 +8,6 @@ import {
 } from '../containers/ephemeral/run.js';
 import type { ProcessResult, RunningProcess } from '../containers/process/running-process.js';
 import { Scope } from '../containers/scope.js';
-import { engineError } from '../errors/index.js';
 import type { EngineEvent } from '../events/index.js';
 import type { ImageStore } from '../images/index.js';
 import type { DoctorReport } from '../sysinfo/index.js';
@@ -45,7 +44,6 @@ export class Engine implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   readonly containers: Containers;
-  readonly images: ImageStore;
   /** Not built yet. */
   readonly volumes: UnbuiltFacet = unbuiltFacet('volumes');
   /** Not built yet. */
@@ -57,8 +55,7 @@ export class Engine implements AsyncDisposable {
 
   private constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.images = parts.images;
-    this.containers = new Containers(parts.deps, () => this.#assertOpen());
+    this.containers = new Containers(parts.deps);
   }
 
   /**
@@ -68,6 +65,12 @@ export class Engine implements AsyncDisposable {
    */
   static async open(options: EngineOptions & CallOptions = {}): Promise<Engine> {
     return new Engine(await openParts(options));
+  }
+
+  /** Images of the root. Throws CLOSED. */
+  get images(): ImageStore {
+    this.#assertOpen();
+    return this.#parts.images;
   }
 
   /** The root that was opened. */
@@ -80,13 +83,17 @@ export class Engine implements AsyncDisposable {
    * A non-zero exit code is a result, not an error, unless `check`. Errors of the start carry `details.exitCode`
    * 125, 126 or 127, as `docker run` would exit.
    */
-  run(image: string, command: readonly string[] = [], options: RunOptions = {}): Promise<ProcessResult> {
+  async run(image: string, command: readonly string[] = [], options: RunOptions = {}): Promise<ProcessResult> {
     this.#assertOpen();
     return runEphemeral(this.#parts.deps, image, command, options);
   }
 
   /** Starts one command in a throwaway container and gives its streams. */
-  spawn(image: string, command: readonly string[] = [], options: SpawnContainerOptions = {}): Promise<RunningProcess> {
+  async spawn(
+    image: string,
+    command: readonly string[] = [],
+    options: SpawnContainerOptions = {},
+  ): Promise<RunningProcess> {
     this.#assertOpen();
     return spawnEphemeral(this.#parts.deps, image, command, options);
   }
@@ -103,17 +110,17 @@ export class Engine implements AsyncDisposable {
    */
   events(options: EventOptions = {}): AsyncIterable<EngineEvent> {
     this.#assertOpen();
-    return this.#parts.journalEvents(options);
+    return this.#parts.journalEvents({ ...options, ...this.#parts.deps.live.orClosing(options) });
   }
 
   /** What this engine is and has found on the host. */
-  info(): Promise<EngineInfo> {
+  async info(): Promise<EngineInfo> {
     this.#assertOpen();
     return engineInfo(this.#parts);
   }
 
   /** What this host lacks: programs, kernel features, permissions; each finding with its remedy. */
-  doctor(call: CallOptions = {}): Promise<DoctorReport> {
+  async doctor(call: CallOptions = {}): Promise<DoctorReport> {
     this.#assertOpen();
     return diagnose(this.#parts, call);
   }
@@ -129,6 +136,6 @@ export class Engine implements AsyncDisposable {
   }
 
   #assertOpen(): void {
-    if (this.#closing !== undefined) throw engineError('CLOSED', 'the engine is closed');
+    this.#parts.deps.live.assertOpen();
   }
 }

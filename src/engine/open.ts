@@ -107,7 +107,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     exits: new ExitWatcher({
       wait: async (task, waitSignal) => {
         const supervisor = supervisors.get(task.supervisor as 'conmon' | 'shim');
-        return supervisor.wait(task, { signal: waitSignal });
+        return supervisor.wait(task, { signal: waitSignal, keepAlive: false });
       },
       settle: (id) => settleExit(deps, id),
     }),

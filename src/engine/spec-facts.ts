@@ -8,6 +8,7 @@ export function specFacts(facts: HostFacts): SpecHostFacts {
   return {
     cgroupVersion: facts.cgroup.mode === 'v2' ? 2 : 1,
     lastCapability: facts.lastCapability,
+    // "Privileged" on a host that was itself stripped of something is what is left of it.
     capabilityMask: facts.capabilities,
     seccomp: facts.seccomp,
     architecture: process.arch,

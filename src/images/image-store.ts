@@ -6,12 +6,12 @@ import type { CallOptions } from '../util/signals.js';
 import { ContentStore } from './content-store.js';
 import { checkDocument } from './documents.js';
 import { findImage, imageNotFound } from './find-image.js';
-import { type FromHostOptions, imageFromHost } from './from-host/from-host.js';
+import type { FromHostOptions } from './from-host/from-host.js';
 import type { ImageDeps, ImageEvent, ImageHolders } from './image-deps.js';
 import { historyOf, type ImageHistoryEntry } from './image-history.js';
 import { type ImageRecord, imageRecordSchema, type TagRecord, tagRecordSchema } from './image-record.js';
 import { type ImageDetails, type ImageSummary, inspectRecord, summarize } from './image-summary.js';
-import { type ImportImageOptions, importImages, type LoadImagesOptions } from './import/import-image.js';
+import type { ImportImageOptions, LoadImagesOptions } from './import/import-image.js';
 import type { ImageInput } from './import/open-source.js';
 import { LayerStore, type UnpackLimits } from './layer-store.js';
 import { Leases, type StoreLock } from './leases.js';
@@ -110,12 +110,14 @@ export class ImageStore implements ImageSource {
    * DIGEST_MISMATCH, SIZE_MISMATCH, DIFF_ID_MISMATCH, UNSUPPORTED_MEDIA_TYPE, LAYER_TOO_LARGE, NAME_TAKEN, DISK_FULL.
    */
   async import(source: ImageInput, options: ImportImageOptions = {}): Promise<ImageSummary> {
+    const { importImages } = await import('./import/import-image.js');
     const [id] = await importImages(this.#deps, this.#plan(source, options, false));
     return this.get(id as Digest);
   }
 
   /** Imports every image of a source, `docker load` for all formats; names that other images have move. Throws as `import`. */
   async load(source: ImageInput, options: LoadImagesOptions = {}): Promise<readonly ImageSummary[]> {
+    const { importImages } = await import('./import/import-image.js');
     const ids = await importImages(this.#deps, this.#plan(source, options, true));
     return ids.map((id) => this.get(id));
   }
@@ -129,6 +131,7 @@ export class ImageStore implements ImageSource {
    * SOURCE_NOT_FOUND, BAD_SOURCE, BAD_OPTION.
    */
   async fromHost(options: FromHostOptions): Promise<ImageSummary> {
+    const { imageFromHost } = await import('./from-host/from-host.js');
     return this.get(await imageFromHost(this.#deps, options));
   }
 

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { applyLayer, type DecompressLimits, type LayerLimits } from '../archive/index.js';
+import type { DecompressLimits, LayerLimits } from '../archive/index.js';
 import { EngineError, engineError } from '../errors/index.js';
 import type { Snapshotter, SnapshotUsage } from '../snapshots/snapshotter.js';
 import { newToken } from '../util/ids.js';
@@ -7,7 +6,6 @@ import { KeyedMutex } from '../util/keyed-mutex.js';
 import { Rollback } from '../util/rollback.js';
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
 import { isDigest } from './digest.js';
-import { openPlain } from './plain-stream.js';
 import type { Digest } from './types.js';
 
 /** A layer to have: what it is built on, what it must unpack to, and its bytes. */
@@ -63,39 +61,23 @@ export class LayerStore {
 
   async #unpack(request: LayerRequest, call: CallOptions): Promise<void> {
     throwIfAborted(call.signal);
+    // Only those who import need it: a host that runs containers of images it has never loads the tar reader.
+    const { unpackInto } = await import('./unpack-layer.js');
     await using undo = new Rollback();
     const key = `extract-${request.owner}-${newToken()}`;
     undo.defer(() => this.#snapshotter.remove(key));
     await this.#snapshotter.prepare(key, request.parent, { ...call, transient: true });
     const target = await this.#snapshotter.layerTarget(key);
-    const actual = await this.#apply(request, target, call);
+    const actual = await unpackInto(target, request.open(), this.#limits, call);
     assertDiffId(request, actual);
     await this.#snapshotter.commit(request.chainId, key, call);
     undo.disarm();
   }
 
-  async #apply(
-    request: LayerRequest,
-    target: Awaited<ReturnType<Snapshotter['layerTarget']>>,
-    call: CallOptions,
-  ): Promise<Digest> {
-    const hash = createHash('sha256');
-    const plain = openPlain(request.open(), this.#limits.decompress, call);
-    async function* hashed(): AsyncGenerator<Uint8Array> {
-      for await (const chunk of plain) {
-        hash.update(chunk);
-        yield chunk;
-      }
-    }
-    await applyLayer(hashed(), target, { limits: this.#limits.layer ?? {}, ...call });
-    return `sha256:${hash.digest('hex')}`;
-  }
-
   /** Checks, for a layer that was there already, that these bytes are the same. Throws DIFF_ID_MISMATCH. */
   async verify(request: Pick<LayerRequest, 'diffId' | 'chainId' | 'open'>, call: CallOptions = {}): Promise<void> {
-    const hash = createHash('sha256');
-    for await (const chunk of openPlain(request.open(), this.#limits.decompress, call)) hash.update(chunk);
-    assertDiffId(request, `sha256:${hash.digest('hex')}`);
+    const { plainDigest } = await import('./unpack-layer.js');
+    assertDiffId(request, await plainDigest(request.open(), this.#limits, call));
   }
 
   /** Own bytes and inodes of a layer; `undefined` when it is not there. */

@@ -38,6 +38,11 @@ export interface SupervisedTask {
   readonly address?: string;
 }
 
+export interface WaitOptions extends CallOptions {
+  /** False: the host's event loop may end meanwhile; for a watcher that nobody waits for. @defaultValue true */
+  readonly keepAlive?: boolean;
+}
+
 export interface ExitRecord {
   /** 0 to 255; 128 + n for a signal. -1 when it was lost with supervisor or host. */
   readonly exitCode: number;
@@ -58,7 +63,7 @@ export interface Supervisor {
   /** The exit if it is known now. */
   findExit(task: SupervisedTask, call?: CallOptions): Promise<ExitRecord | undefined>;
   /** Waits for the exit, event-driven. When the supervisor dies first: waits for the process's end and gives exit code -1. */
-  wait(task: SupervisedTask, call?: CallOptions): Promise<ExitRecord>;
+  wait(task: SupervisedTask, call?: WaitOptions): Promise<ExitRecord>;
   /** Opens the container's stdin for writing (request.stdin). Ending it closes the container's stdin where the supervisor can. */
   openStdin(task: SupervisedTask, call?: CallOptions): Promise<Writable>;
   /** Ends and removes container, supervisor and their files; idempotent; also for a half-made one (task may be partial). */

@@ -1,4 +1,4 @@
-import { engineError, quote } from '../errors/index.js';
+import { EngineError, engineError, quote } from '../errors/index.js';
 
 /** Options that every call that can block takes. @public */
 export interface CallOptions {
@@ -9,6 +9,7 @@ export interface CallOptions {
 /** The error that an aborted signal stands for. */
 export function abortError(signal: AbortSignal): Error {
   const cause: unknown = signal.reason;
+  if (EngineError.is(cause)) return cause;
   if (cause instanceof Error && cause.name === 'TimeoutError') {
     return engineError('TIMED_OUT', 'the time limit of the call passed', { cause });
   }

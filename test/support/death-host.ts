@@ -111,6 +111,7 @@ const JOBS: Record<string, Job> = {
         'steal',
         'box',
       ]) as string;
+      const slow = setTimeout(() => console.error(`seed ${seed}: ${verb} takes more than 20 s`), 20_000);
       try {
         await act(verb);
         counts[verb] = (counts[verb] ?? 0) + 1;
@@ -118,6 +119,8 @@ const JOBS: Record<string, Job> = {
         if (!isExpected(error)) throw error;
         const reason = (error as EngineError).reason;
         counts[reason] = (counts[reason] ?? 0) + 1;
+      } finally {
+        clearTimeout(slow);
       }
     }
     for (const id of mine) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -25,6 +25,8 @@ export function busyboxTree(): string {
   if (rootfs === undefined) {
     const dir = mkdtempSync(join(tmpdir(), 'caisson-busybox-'));
     process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+    // Users of the image may enter its root.
+    chmodSync(dir, 0o755);
     rootfs = makeBusyboxRootfs(dir);
   }
   return rootfs;

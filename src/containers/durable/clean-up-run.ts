@@ -18,9 +18,11 @@ export async function cleanUpRun(
   const { id } = record;
   const runDir = deps.layout.runPath('containers', id);
   const cgroup = containerCgroup(deps.config.cgroupParent, id);
+  const exitDir = record.task?.exitDir ?? nextExitDir(deps, record);
   if (!existsSync(runDir)) {
     // Never started, cleaned up, or the run dir was wiped: then the cgroup is all that has a name.
     await emptyCgroup(deps.cgroups, cgroup);
+    rmSync(exitDir, { recursive: true, force: true });
     return;
   }
   // Not before: a container that never ran can be removed without its runtime.
@@ -29,10 +31,22 @@ export async function cleanUpRun(
     id,
     bundle: runDir,
     runDir: `${runDir}/supervisor`,
-    exitDir: `${deps.repository.directory(id)}/exit`,
+    exitDir,
   };
   await deps.supervisors.get(record.supervisor).delete(task, runtime, call);
   await emptyCgroup(deps.cgroups, cgroup);
   unmount(`${runDir}/rootfs`, { lazy: true });
+  rmSync(exitDir, { recursive: true, force: true });
   rmSync(runDir, { recursive: true, force: true });
+}
+
+/**
+ * Where the supervisor of the next run keeps its exit. A directory for each run: somebody who still waits for an
+ * earlier one may write down late how that ended, and must not be taken for this one's end.
+ */
+export function nextExitDir(
+  deps: { readonly repository: Pick<ContainerDeps['repository'], 'directory'> },
+  record: ContainerRecord,
+): string {
+  return `${deps.repository.directory(record.id)}/exit-${record.runs + 1}`;
 }

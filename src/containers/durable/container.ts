@@ -34,46 +34,52 @@ export class Container {
 
   /** Starts it; a running one is left alone. Throws the start error with `details.exitCode` 125, 126 or 127. */
   start(call: CallOptions = {}): Promise<void> {
-    return startContainer(this.#deps, this.id, call);
+    return this.#deps.live.call(() => startContainer(this.#deps, this.id, call));
   }
 
   /** Sends the stop signal and after the grace SIGKILL; resolves when it has exited. One that does not run is left alone. */
-  stop(options: StopOptions = {}): Promise<void> {
-    return stopContainer(this.#deps, this.id, options);
+  async stop(options: StopOptions = {}): Promise<void> {
+    this.#deps.live.assertOpen();
+    return stopContainer(this.#deps, this.id, { ...options, ...this.#deps.live.orClosing(options) });
   }
 
   /** Sends a signal to its init. Throws CONTAINER_NOT_RUNNING, BAD_SIGNAL. */
   kill(signal: string | number = 'SIGKILL', call: CallOptions = {}): Promise<void> {
-    return killContainer(this.#deps, this.id, signal, call);
+    return this.#deps.live.call(() => killContainer(this.#deps, this.id, signal, call));
   }
 
   /** Waits for the end of the current run, or of the first one. An exit that has happened is never missed. */
-  wait(call: CallOptions = {}): Promise<ContainerExit> {
-    return waitContainer(this.#deps, this.id, call);
+  async wait(call: CallOptions = {}): Promise<ContainerExit> {
+    this.#deps.live.assertOpen();
+    return waitContainer(this.#deps, this.id, this.#deps.live.orClosing(call));
   }
 
   /** Removes it. Throws CONTAINER_RUNNING unless `force`. */
   remove(options: RemoveOptions = {}): Promise<void> {
-    return removeContainer(this.#deps, this.id, options);
+    return this.#deps.live.call(() => removeContainer(this.#deps, this.id, options));
   }
 
   /** Everything that is known of it now. */
-  inspect(call: CallOptions = {}): Promise<ContainerDetails> {
+  async inspect(call: CallOptions = {}): Promise<ContainerDetails> {
+    this.#deps.live.assertOpen();
     return inspectContainer(this.#deps, this.id, call);
   }
 
   /** Runs a command in it and collects the output. A non-zero exit code is a result, not an error, unless `check`. */
-  exec(command: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<ProcessResult> {
+  async exec(command: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<ProcessResult> {
+    this.#deps.live.assertOpen();
     return execInContainer(this.#deps, this.id, command, options);
   }
 
   /** Runs a command in it and gives its streams. */
-  spawn(command: readonly string[], options: SpawnOptions = {}): Promise<RunningProcess> {
+  async spawn(command: readonly string[], options: SpawnOptions = {}): Promise<RunningProcess> {
+    this.#deps.live.assertOpen();
     return spawnInContainer(this.#deps, this.id, command, options);
   }
 
   /** Its output: of all runs, from the oldest that is kept. */
   logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
-    return containerLogs(this.#deps, this.id, options);
+    this.#deps.live.assertOpen();
+    return containerLogs(this.#deps, this.id, { ...options, ...this.#deps.live.orClosing(options) });
   }
 }

@@ -48,7 +48,7 @@ export async function createContainer(deps: ContainerDeps, options: CreateOption
     undo.defer(() => deps.snapshotter.remove(id));
     throwIfAborted(signal);
     const dir = deps.repository.directory(id);
-    mkdirSync(`${dir}/exit`, { recursive: true, mode: 0o700 });
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
     undo.defer(() => rmSync(dir, { recursive: true, force: true }));
     const record: ContainerRecord = {
       id,

@@ -17,22 +17,40 @@ export interface RemoveOptions extends CallOptions {
 
 /** Removes a container that does not run, with everything of it. */
 export async function removeContainer(deps: ContainerDeps, id: string, options: RemoveOptions = {}): Promise<void> {
-  if (options.force && isLive(deps.repository.read(id).status)) {
-    await killContainer(deps, id, 'SIGKILL', options);
-    await waitContainer(deps, id, options).catch(unlessDiskFull);
-    // Auto-remove may have come first.
-    if (deps.repository.find(id) === undefined) return;
+  while (!(await tryRemove(deps, id, options))) {
+    // Another process has started it meanwhile.
   }
-  await deps.repository.withContainer(id, options, async (locked) => {
+}
+
+/** False when it runs and is to be killed first. */
+async function tryRemove(deps: ContainerDeps, id: string, options: RemoveOptions): Promise<boolean> {
+  if (options.force && !(await endForced(deps, id, options))) return true;
+  return deps.repository.withContainer(id, options, async (locked) => {
     await repairLocked(deps, locked, options).catch(unlessDiskFull);
-    if (deps.repository.find(id) === undefined) return;
+    if (deps.repository.find(id) === undefined) return true;
     const { status, task } = locked.current;
     // On a full disk the record may say so of a process that is gone.
     if (isLive(status) && (task === undefined || isAlive(task.init))) {
+      if (options.force) return false;
       throw engineError('CONTAINER_RUNNING', `container ${shortId(id)} is ${status}`, { details: { id, status } });
     }
     await removeLocked(deps, locked, options);
+    return true;
   });
+}
+
+/** Ends the current run if there is one. False when the container is gone with it: auto-remove may have come first. */
+async function endForced(deps: ContainerDeps, id: string, call: CallOptions): Promise<boolean> {
+  const { status, runs: run } = deps.repository.read(id);
+  if (!isLive(status)) return true;
+  try {
+    await killContainer(deps, id, 'SIGKILL', call);
+    await waitContainer(deps, id, { ...call, run }).catch(unlessDiskFull);
+  } catch (error) {
+    // It ended by itself.
+    if (!EngineError.is(error, undefined, 'CONTAINER_NOT_RUNNING')) throw error;
+  }
+  return deps.repository.find(id) !== undefined;
 }
 
 /** A note that finds no room is left out: removal is what makes room. */

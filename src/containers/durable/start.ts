@@ -8,7 +8,7 @@ import type { ContainerDeps } from '../deps.js';
 import { withExitCode } from '../exit-codes.js';
 import { loadImageConfig, type RecordedError } from '../record.js';
 import { assertMay } from '../status.js';
-import { cleanUpRun } from './clean-up-run.js';
+import { cleanUpRun, nextExitDir } from './clean-up-run.js';
 import { containerAttributes } from './event-attributes.js';
 import { repairLocked } from './repair.js';
 import type { LockedContainer } from './repository.js';
@@ -30,6 +30,7 @@ async function startLocked(deps: ContainerDeps, locked: LockedContainer, call: C
   const supervisor = deps.supervisors.get(record.supervisor);
   const runDir = deps.layout.runPath('containers', id);
   const dir = deps.repository.directory(id);
+  const exitDir = nextExitDir(deps, record);
   const undo = new Rollback();
   // Saved first: after a crash, recovery must know that a runtime object with this id may exist.
   locked.save({ status: 'starting', error: undefined, task: undefined });
@@ -38,6 +39,7 @@ async function startLocked(deps: ContainerDeps, locked: LockedContainer, call: C
     undo.defer(() => cleanUpRun(deps, locked.current, { signal: cleanupSignal() }));
     mkdirSync(`${runDir}/rootfs`, { recursive: true, mode: 0o700 });
     mkdirSync(`${runDir}/supervisor`, { mode: 0o700 });
+    mkdirSync(exitDir, { mode: 0o700 });
     mountAll(await deps.snapshotter.mounts(id), `${runDir}/rootfs`);
     const image = record.image && loadImageConfig(record.image);
     // No image id: the container may have changed its account files, and what they say now is for it alone.
@@ -49,7 +51,7 @@ async function startLocked(deps: ContainerDeps, locked: LockedContainer, call: C
         bundle: runDir,
         runDir: `${runDir}/supervisor`,
         logFile: `${dir}/ctr.log`,
-        exitDir: `${dir}/exit`,
+        exitDir,
         runtime,
         terminal: spec.process.terminal ?? false,
         stdin: options.openStdin ?? false,

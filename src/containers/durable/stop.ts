@@ -27,13 +27,13 @@ export async function stopContainer(deps: ContainerDeps, id: string, options: St
   if (!isLive(record.status)) return;
   const signal = options.stopSignal ?? record.options.stopSignal ?? imageSignal(record) ?? 'SIGTERM';
   const graceMs = options.timeoutMs ?? record.options.stopTimeoutMs ?? deps.config.defaultStopTimeoutMs;
-  if (await ended(deps, id, signal, graceMs, options)) return;
-  await ended(deps, id, 'SIGKILL', undefined, options);
+  if (await ended(deps, record, signal, graceMs, options)) return;
+  await ended(deps, record, 'SIGKILL', undefined, options);
 }
 
 async function ended(
   deps: ContainerDeps,
-  id: string,
+  { id, runs: run }: ContainerRecord,
   signal: string | number,
   withinMs: number | undefined,
   call: CallOptions,
@@ -41,8 +41,10 @@ async function ended(
   const limit = withinMs === undefined ? undefined : AbortSignal.timeout(withinMs);
   const signals = [limit, call.signal].filter((one) => one !== undefined);
   try {
+    // Another process may have started it anew since: that run is not the one to stop.
+    if (deps.repository.read(id).runs !== run) return true;
     await killContainer(deps, id, signal, call);
-    await waitContainer(deps, id, signals.length > 0 ? { signal: AbortSignal.any(signals) } : {});
+    await waitContainer(deps, id, { run, ...(signals.length > 0 && { signal: AbortSignal.any(signals) }) });
     return true;
   } catch (error) {
     if (EngineError.is(error, 'FAILED_PRECONDITION') || EngineError.is(error, 'NOT_FOUND')) return true;

@@ -2,7 +2,7 @@ import { watch } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import { abortError, type CallOptions, throwIfAborted } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
-import type { LastExit } from '../record.js';
+import type { ContainerRecord, LastExit } from '../record.js';
 import { isLive } from '../status.js';
 import { settleExit } from './settle.js';
 
@@ -18,14 +18,20 @@ export interface ContainerExit {
  * Waits for the end of the current run; of the first one for a container that was never started. An exit that has
  * happened is given at once, also after auto-remove. Event-driven.
  */
-export async function waitContainer(deps: ContainerDeps, id: string, call: CallOptions = {}): Promise<ContainerExit> {
+export async function waitContainer(
+  deps: ContainerDeps,
+  id: string,
+  call: CallOptions & {
+    /** Which run; a caller that acts on a run must name it, for another process may have started the next one. */
+    readonly run?: number;
+  } = {},
+): Promise<ContainerExit> {
   // The host waits: its event loop must not end meanwhile, although nothing else may keep it.
   // allow timer: cleared in finally
   const keepAlive = setInterval(() => {}, 0x7fffffff);
   try {
     const first = deps.repository.find(id);
-    const run =
-      first === undefined ? 1 : first.status === 'created' || first.status === 'starting' ? first.runs + 1 : first.runs;
+    const run = call.run ?? (first === undefined ? 1 : currentRun(first));
     for (;;) {
       throwIfAborted(call.signal);
       const record = deps.repository.find(id);
@@ -46,6 +52,10 @@ export async function waitContainer(deps: ContainerDeps, id: string, call: CallO
   } finally {
     clearInterval(keepAlive);
   }
+}
+
+function currentRun({ status, runs }: ContainerRecord): number {
+  return status === 'created' || status === 'starting' ? runs + 1 : runs;
 }
 
 function toExit(last: LastExit): ContainerExit {

@@ -49,7 +49,7 @@ export function launchEphemeral(
   request: LaunchRequest,
   call: CallOptions = {},
 ): Promise<EphemeralLaunch> {
-  return deps.live.starting(() => launch(deps, request, call));
+  return deps.live.call(() => launch(deps, request, call));
 }
 
 async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOptions): Promise<EphemeralLaunch> {

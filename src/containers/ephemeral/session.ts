@@ -64,6 +64,7 @@ export class Session {
 
   /** The process group for runtime processes; starts the sweeper with the first call, and again should it have died. */
   processGroup(): number {
+    if (this.#closed) throw engineError('CLOSED', 'the engine is closed');
     if (this.#sweeper === undefined) mkdirSync(`${this.dir}/c`, { mode: 0o700, recursive: true });
     if (this.#sweeper === undefined || !this.#sweeper.alive) this.#startSweeper();
     return (this.#sweeper as Sweeper).processGroup;

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 import { EngineError, engineError, quote } from '../../errors/index.js';
 import { badField, checkBoolean, integer } from '../../spec/index.js';
 import { abortError } from '../../util/signals.js';
@@ -23,6 +23,9 @@ export interface CollectOptions {
 const DEFAULT_MAX_OUTPUT = 64 << 20;
 /** The longest time that a timer of Node takes; a longer one would fire at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+const IDLE_MS = 50;
+const MAX_IDLE_CHECKS = 20;
 
 const checkTimeout = integer(1, MAX_TIMEOUT_MS);
 const checkMaxOutput = integer(0, Number.MAX_SAFE_INTEGER);
@@ -81,8 +84,8 @@ export async function collectProcess(
         }),
       );
     const [stdout, stderr, exit] = await Promise.all([
-      drain(process.stdout, max, tooLarge('stdout')),
-      drain(process.stderr, max, tooLarge('stderr')),
+      drain(process, 'stdout', max, tooLarge('stdout')),
+      drain(process, 'stderr', max, tooLarge('stderr')),
       process.exit.catch((error: Error) => {
         failure ??= error;
         return { exitCode: -1 };
@@ -102,6 +105,8 @@ export async function collectProcess(
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
+    // A source that was cut off never ended it.
+    process.stdin?.destroy();
   }
 }
 
@@ -112,10 +117,14 @@ function feed(process: RunningProcess, input: ProcessInput | undefined, stop: (e
     stdin.end(input);
     return;
   }
-  input.on('error', (cause) => {
+  let released = false;
+  // Also sees a stream that was closed before its end, now or long ago: such a one never ends stdin.
+  finished(input, { writable: false }, (cause) => {
+    if (!cause || released) return;
     stop(engineError('INPUT_FAILED', `field input failed with ${quote(String(cause))}`, { cause }));
   });
   const release = (): void => {
+    released = true;
     input.unpipe(stdin);
     input.destroy();
     stdin.destroy();
@@ -125,7 +134,15 @@ function feed(process: RunningProcess, input: ProcessInput | undefined, stop: (e
   input.pipe(stdin);
 }
 
-function drain(stream: Readable, max: number, onTooLarge: () => void): Promise<Buffer> {
+function drain(
+  process: RunningProcess,
+  name: 'stdout' | 'stderr',
+  max: number,
+  onTooLarge: () => void,
+): Promise<Buffer> {
+  const stream = process[name];
+  const ended = (): void => endWhenIdle(stream);
+  process.exit.then(ended, ended);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -138,6 +155,28 @@ function drain(stream: Readable, max: number, onTooLarge: () => void): Promise<B
     stream.on('error', () => {});
     stream.on('close', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
   });
+}
+
+/**
+ * A process may leave one behind that keeps its output open (a server that a shell put into the background). What the
+ * ended one wrote is in the pipe: once nothing comes any more, or after a second, the output is over.
+ */
+function endWhenIdle(stream: Readable): void {
+  if (stream.closed) return;
+  let fresh = false;
+  let checks = 0;
+  stream.on('data', () => {
+    fresh = true;
+  });
+  // allow timer: cleared when the stream closes, which it does after a second at the latest
+  const timer = setInterval(() => {
+    // After this turn's reads: a host that was busy has not looked into the pipe yet.
+    setImmediate(() => {
+      if (fresh && ++checks < MAX_IDLE_CHECKS) fresh = false;
+      else stream.destroy();
+    });
+  }, IDLE_MS);
+  stream.once('close', () => clearInterval(timer));
 }
 
 function withOutput(error: Error, stdout: Buffer, stderr: Buffer): Error {

@@ -32,17 +32,17 @@ const RESOLVE_IN_ROOT = 0x10n;
 export function makeDev(major: number, minor: number): bigint {
   const a = BigInt(major);
   const i = BigInt(minor);
-  return ((a & 0xfffn) << 8n) | (i & 0xffn) | ((i & ~0xffn) << 12n) | ((a & ~0xfffn) << 32n);
+  return ((a & 0xfffn) << 8n) | (i & 0xffn) | ((i & 0xffffff00n) << 12n) | ((a & 0xfffff000n) << 32n);
 }
 
 export function majorOf(dev: bigint | number): number {
   const d = BigInt(dev);
-  return Number(((d >> 8n) & 0xfffn) | ((d >> 32n) & ~0xfffn));
+  return Number(((d >> 8n) & 0xfffn) | ((d >> 32n) & 0xfffff000n));
 }
 
 export function minorOf(dev: bigint | number): number {
   const d = BigInt(dev);
-  return Number((d & 0xffn) | ((d >> 12n) & ~0xffn));
+  return Number((d & 0xffn) | ((d >> 12n) & 0xffffff00n));
 }
 
 /** mknod(2): `mode` has the type bits (S_IFCHR 0o020000, S_IFBLK 0o060000) and the permissions, which the umask cuts. */

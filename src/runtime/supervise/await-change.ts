@@ -6,11 +6,13 @@ export interface AwaitChangeOptions extends CallOptions {
   readonly dir: string;
   /** Also tried this often: a change may come from elsewhere, and inotify may be exhausted. */
   readonly pollMs: number;
+  /** False: the host may end meanwhile; for a watcher that nobody waits for. @defaultValue true */
+  readonly keepAlive?: boolean;
 }
 
-/** Resolves with the first value that `check` gives. Keeps the process alive while it waits. */
+/** Resolves with the first value that `check` gives. */
 export function awaitChange<T>(check: () => T | undefined, options: AwaitChangeOptions): Promise<T> {
-  const { signal } = options;
+  const { signal, keepAlive = true } = options;
   return new Promise<T>((resolve, reject) => {
     let watcher: FSWatcher | undefined;
     let timer: NodeJS.Timeout | undefined;
@@ -42,7 +44,7 @@ export function awaitChange<T>(check: () => T | undefined, options: AwaitChangeO
       return;
     }
     try {
-      watcher = watch(options.dir, attempt);
+      watcher = watch(options.dir, { persistent: keepAlive }, attempt);
       watcher.on('error', () => watcher?.close());
     } catch {
       // No inotify instance left, or no such directory: the poll does it alone.
@@ -51,6 +53,7 @@ export function awaitChange<T>(check: () => T | undefined, options: AwaitChangeO
     if (attempt()) return;
     // allow timer: a caller waits for it, and settling clears it
     timer = setInterval(attempt, options.pollMs);
+    if (!keepAlive) timer.unref();
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }

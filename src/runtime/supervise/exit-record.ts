@@ -39,7 +39,11 @@ export function storeExitRecord(exitDir: string, id: string, record: ExitRecord)
 }
 
 export function markOom(exitDir: string, id: string): void {
-  writeFileSync(`${exitDir}/${id}.oom`, '', { mode: 0o600 });
+  try {
+    writeFileSync(`${exitDir}/${id}.oom`, '', { mode: 0o600 });
+  } catch {
+    // The directory is gone with its run: nobody asks any more.
+  }
 }
 
 /** Removes the record of an earlier run of the same container. Idempotent. */

@@ -4,7 +4,7 @@ import { engineError, quote } from '../../../errors/index.js';
 import { isAlive } from '../../../os/process-identity.js';
 import { type CallOptions, cleanupSignal, throwIfAborted } from '../../../util/signals.js';
 import type { OciRuntime } from '../../oci-runtime.js';
-import type { ExitRecord, SupervisedTask, SuperviseRequest, Supervisor } from '../../supervisor.js';
+import type { ExitRecord, SupervisedTask, SuperviseRequest, Supervisor, WaitOptions } from '../../supervisor.js';
 import { awaitChange } from '../await-change.js';
 import { markOom, readExitRecord, removeExitRecord, storeExitRecord } from '../exit-record.js';
 import { findProcessesByArgument } from '../find-processes.js';
@@ -51,8 +51,12 @@ class ConmonSupervisor implements Supervisor {
     return Promise.resolve(findExitNow(task));
   }
 
-  async wait(task: SupervisedTask, call: CallOptions = {}): Promise<ExitRecord> {
-    return await awaitChange(() => findExitNow(task), { ...call, dir: task.exitDir, pollMs: DEATH_POLL_MS });
+  async wait(task: SupervisedTask, call: WaitOptions = {}): Promise<ExitRecord> {
+    return await awaitChange(() => findExitNow(task), {
+      ...call,
+      dir: task.exitDir,
+      pollMs: DEATH_POLL_MS,
+    });
   }
 
   async openStdin(task: SupervisedTask, call: CallOptions = {}): Promise<Writable> {

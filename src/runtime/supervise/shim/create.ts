@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import { EngineError, engineError, quote } from '../../../errors/index.js';
 import { makePrivateDir } from '../../../os/private-dir.js';
 import { identifyProcess, type ProcessIdentity } from '../../../os/process-identity.js';
@@ -43,9 +44,9 @@ export async function createUnderShim(
     id,
     bundle,
     terminal,
-    stdin: request.stdin ? files.stdin : '',
-    stdout: files.stdout,
-    stderr: terminal ? '' : files.stderr,
+    stdin: request.stdin ? fifoName(bundle, files.stdin) : '',
+    stdout: fifoName(bundle, files.stdout),
+    stderr: terminal ? '' : fifoName(bundle, files.stderr),
     binaryName: runtime.binary.path,
     root: rootOption,
   });
@@ -72,6 +73,11 @@ export function shimError(error: unknown, files: ShimFiles): unknown {
   const bare = message.replace(/^OCI runtime \w+ failed: /, '').replace(/: unknown$/, '');
   if (bare !== message || classifyMessage(bare) !== 'RUNTIME_FAILED') return runtimeError(bare);
   return error;
+}
+
+/** The shim parses names of FIFOs as URLs; its working directory is the bundle, whose own path may be no good for one. */
+function fifoName(bundle: string, path: string): string {
+  return /[%\u0000-\u001f\u007f]/.test(path) ? relative(bundle, path) : path;
 }
 
 function setOomScore(shim: ProcessIdentity | undefined, score: number | undefined): void {

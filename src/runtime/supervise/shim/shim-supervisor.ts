@@ -5,7 +5,7 @@ import { isAlive } from '../../../os/process-identity.js';
 import { errnoOf } from '../../../os/syscalls/index.js';
 import { type CallOptions, cleanupSignal, throwIfAborted } from '../../../util/signals.js';
 import type { OciRuntime } from '../../oci-runtime.js';
-import type { ExitRecord, SupervisedTask, SuperviseRequest, Supervisor } from '../../supervisor.js';
+import type { ExitRecord, SupervisedTask, SuperviseRequest, Supervisor, WaitOptions } from '../../supervisor.js';
 import { awaitChange } from '../await-change.js';
 import { readExitRecord, storeExitRecord } from '../exit-record.js';
 import { openPipeWriter, pipeWritable } from '../pipe-writer.js';
@@ -67,7 +67,7 @@ class ShimSupervisor implements Supervisor {
     }
   }
 
-  async wait(task: SupervisedTask, call: CallOptions = {}): Promise<ExitRecord> {
+  async wait(task: SupervisedTask, call: WaitOptions = {}): Promise<ExitRecord> {
     const stored = readExitRecord(task.exitDir, task.id);
     if (stored !== undefined) return stored;
     try {

@@ -10,6 +10,11 @@ interface PendingCall {
   readonly reject: (error: Error) => void;
 }
 
+export interface TtrpcCallOptions extends CallOptions {
+  /** False: the process may end before the answer comes. @defaultValue true */
+  readonly keepAlive?: boolean;
+}
+
 /** Status codes of gRPC that a shim answers with. */
 export const GRPC_NOT_FOUND = 5;
 
@@ -57,7 +62,7 @@ export class TtrpcClient implements Disposable {
    * Calls a method and gives the reply's bytes. Throws TTRPC_FAILED (details.grpcCode, details.message) for a refusal,
    * SUPERVISOR_GONE when the connection ends first. An aborted call stays open at the shim; its answer is dropped.
    */
-  async call(method: string, payload: Uint8Array, options: CallOptions = {}): Promise<Buffer> {
+  async call(method: string, payload: Uint8Array, options: TtrpcCallOptions = {}): Promise<Buffer> {
     throwIfAborted(options.signal);
     if (this.#ended) throw this.#gone(method);
     const stream = this.#nextStream;
@@ -70,7 +75,7 @@ export class TtrpcClient implements Disposable {
     const reply = new Promise<Buffer>((resolve, reject) => {
       this.#calls.set(stream, { method, resolve, reject });
     });
-    this.#socket.ref();
+    if (options.keepAlive !== false) this.#socket.ref();
     this.#socket.write(encodeFrame(stream, FRAME_REQUEST, request));
     try {
       return await raceSignal(reply, options.signal);
