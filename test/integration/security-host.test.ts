@@ -326,6 +326,25 @@ test('a flood of output without a reader fills no memory, and a limit ends it', 
   });
 });
 
+test('a throwaway container that never stops talking does not fill the run dir', async (t) => {
+  await withEngine(
+    t,
+    async ({ engine, runDir }) => {
+      const box = await engine.containers.ephemeral({ image: IMAGE, command: ['yes', 'x'.repeat(1000)] });
+      const size = () => Number(execFileSync('du', ['-sxk', runDir], { encoding: 'utf8' }).split('\t')[0]);
+      let largest = 0;
+      for (let n = 0; n < 10; n++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        largest = Math.max(largest, size());
+      }
+      assert.ok(largest < 4 << 10, `${largest} KiB`);
+      for await (const entry of box.logs({ tail: 1 })) assert.match(String(entry.data), /^x+$/);
+      await box[Symbol.asyncDispose]();
+    },
+    { maxCollectedOutputBytes: 1 << 20 },
+  );
+});
+
 test('a process that stays behind with the output open does not outlast the time limit', async (t) => {
   await withEngine(t, async ({ engine }) => {
     const container = await engine.containers.run({ image: IMAGE, command: ['sleep', '60'] });

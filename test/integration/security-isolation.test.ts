@@ -73,6 +73,7 @@ describe('what containers may do', () => {
 
       assert.equal(seen['writes'], 'end\n');
       assert.equal(seen['execWrites'], 'end\n');
+      assert.equal(seen['overwritten'], '');
       assert.equal(seen['fds'], '0\n1\n2\n3\n');
       const [first, second] = seen.keyrings.map(Number);
       assert.ok(first && second && first > 0 && second > 0 && first !== second, `keyrings ${seen.keyrings}`);

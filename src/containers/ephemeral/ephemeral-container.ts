@@ -114,8 +114,9 @@ export class EphemeralContainer implements AsyncDisposable {
   }
 
   /**
-   * The container's output by lines, from the first byte on; with `follow` also what comes until it ends. It can be
-   * read after the end too, until the container is removed or the engine closed: then there is none.
+   * The container's output by lines, from the first byte on (of more than `maxCollectedOutputBytes`, the latest); with
+   * `follow` also what comes until it ends. It can be read after the end too, until the container is removed or the
+   * engine closed: then there is none.
    */
   logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
     checkLogOptions(options);
@@ -192,7 +193,8 @@ export class EphemeralContainer implements AsyncDisposable {
   /** Output is kept in a file, so that a container never waits for a reader and `logs` can start at any time. Resolves when all of it is there. */
   #keepLog(): Promise<unknown> {
     const { stdout, stderr } = this.#launch.process;
-    const log = new CriLogWriter(this.#logPath);
+    // In the run dir, which is memory on most hosts: a flood of output must not fill it.
+    const log = new CriLogWriter(this.#logPath, { maxBytes: this.#deps.config.maxCollectedOutputBytes });
     stdout.on('data', (chunk: Buffer) => log.append('stdout', chunk));
     stderr.on('data', (chunk: Buffer) => log.append('stderr', chunk));
     // The exit may be known before the last output has come through the pipes.
