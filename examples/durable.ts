@@ -17,8 +17,7 @@ await new Promise((resolve) => setTimeout(resolve, 300));
 
 await using engine = await Engine.open({ root });
 const counter = await engine.containers.get('counter');
-for await (const entry of counter.logs({ tail: 1 }))
-  console.log(`while nobody looked: ${entry.data.toString().trim()}`);
+for await (const entry of counter.logs({ tail: 1 })) console.log(`while nobody looked: ${entry.text}`);
 await counter.stop({ timeoutMs: 100 });
 const { exitCode } = await counter.wait();
 console.log(`stopped with exit code ${exitCode}`);

@@ -56,7 +56,7 @@ done('exec into it', who.trim());
 let lines = 0;
 for await (const entry of container.logs({ follow: true })) {
   if (++lines === 5) {
-    done('follow its log', entry.data.toString().trim());
+    done('follow its log', entry.text);
     break;
   }
 }

@@ -9,7 +9,7 @@ const container = await engine.containers.run({
   command: ['sh', '-c', 'for word in one two three; do echo $word; sleep 0.05; done; echo done >&2; exit 3'],
 });
 for await (const entry of container.logs({ follow: true })) {
-  console.log(`${entry.time.toISOString()} ${entry.stream} ${entry.data.toString().trimEnd()}`);
+  console.log(`${entry.time.toISOString()} ${entry.stream} ${entry.text}`);
 }
 console.log(`exit code ${(await container.wait()).exitCode}`);
 await container.remove();

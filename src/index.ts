@@ -1,13 +1,13 @@
 export type { DefaultUlimit, EngineOptions, IdMapOptions, RuntimeOptions } from './config/index.js';
 export { Containers } from './containers/containers-facet.js';
 export { Container } from './containers/durable/container.js';
-export type { CreateOptions } from './containers/durable/create.js';
-export type { ContainerDetails } from './containers/durable/inspect.js';
-export type { ContainerSummary, ListOptions } from './containers/durable/list.js';
-export type { RemoveOptions } from './containers/durable/remove.js';
-export type { StopOptions } from './containers/durable/stop.js';
+export type { CreateContainerOptions } from './containers/durable/create.js';
+export type { ContainerDetails, InspectContainerOptions } from './containers/durable/inspect.js';
+export type { ContainerSummary, ListContainersOptions } from './containers/durable/list.js';
+export type { RemoveContainerOptions } from './containers/durable/remove.js';
+export type { StopContainerOptions } from './containers/durable/stop.js';
 export type { ContainerExit } from './containers/durable/wait.js';
-export { EphemeralContainer, type EphemeralOptions } from './containers/ephemeral/ephemeral-container.js';
+export { EphemeralContainer, type EphemeralContainerOptions } from './containers/ephemeral/ephemeral-container.js';
 export type { RunOptions, SpawnContainerOptions } from './containers/ephemeral/run.js';
 export type { LogOptions } from './containers/log-options.js';
 export type { CollectOptions, ProcessInput } from './containers/process/collect.js';
@@ -32,7 +32,6 @@ export type {
   ImageInput,
   ImageLayer,
   ImageRunConfig,
-  ImageSource,
   ImageSummary,
   ImportImageOptions,
   ListImagesOptions,
@@ -41,18 +40,10 @@ export type {
   Platform,
   RemovedImage,
   RemoveImageOptions,
-  ResolvedImage,
 } from './images/index.js';
-export { ImageStore } from './images/index.js';
+export { Images } from './images/index.js';
 export type { LogEntry, LogStream } from './logs/index.js';
-export type { Mount } from './os/index.js';
-export type {
-  LayerTarget,
-  PrepareOptions,
-  SnapshotInfo,
-  Snapshotter,
-  SnapshotUsage,
-} from './snapshots/snapshotter.js';
+export type { SnapshotUsage } from './snapshots/snapshotter.js';
 export type {
   ContainerOptions,
   DeviceOptions,

@@ -22,7 +22,7 @@ export async function openBenchEngine(
 ): Promise<BenchEngine> {
   const runDir = join(context.dir, 'run');
   const engine = await Engine.open({ ...engineOptions(context), runDir, ...options });
-  if (engine.images.find(IMAGE) === undefined) await importImage(engine);
+  if ((await engine.images.find(IMAGE)) === undefined) await importImage(engine);
   return { engine, runDir, [Symbol.asyncDispose]: () => engine.close() };
 }
 

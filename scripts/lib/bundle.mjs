@@ -16,6 +16,8 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
+  // Classes keep their names in logs and stack traces.
+  keepNames: true,
   packages: 'external',
   // Names stay, so that stack traces say something.
   minifySyntax: true,

@@ -77,10 +77,11 @@ export interface IdMapOptions {
   readonly group?: string;
 }
 
-/** @public */
+/** A resource limit for all containers. @public */
 export interface DefaultUlimit {
   /** Name of getrlimit(2) in lower case: `nofile`, `nproc`, `core`… */
   readonly name: string;
+  /** Limit that processes start with; -1: unlimited. */
   readonly soft: number;
   /** -1: unlimited. */
   readonly hard: number;

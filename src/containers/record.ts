@@ -5,8 +5,11 @@ import type { ContainerStatus } from './status.js';
 
 /** An error as records keep it. @public */
 export interface RecordedError {
+  /** `code` of the EngineError. */
   readonly code: string;
+  /** `reason` of the EngineError. */
   readonly reason: string;
+  /** `message` of the EngineError, with its remedy. */
   readonly message: string;
 }
 

@@ -1,8 +1,8 @@
 import { engineError } from '../errors/index.js';
 import type { Containers } from './containers-facet.js';
 import type { Container } from './durable/container.js';
-import type { CreateOptions } from './durable/create.js';
-import type { EphemeralContainer, EphemeralOptions } from './ephemeral/ephemeral-container.js';
+import type { CreateContainerOptions } from './durable/create.js';
+import type { EphemeralContainer, EphemeralContainerOptions } from './ephemeral/ephemeral-container.js';
 
 /**
  * All that is made through a scope goes when it is disposed, in reverse order, also when a later step failed.
@@ -12,36 +12,73 @@ import type { EphemeralContainer, EphemeralOptions } from './ephemeral/ephemeral
  */
 export class Scope implements AsyncDisposable {
   readonly #containers: Containers;
-  #steps: (() => unknown)[] = [];
+  readonly #steps: (() => unknown)[] = [];
+  #closing: Promise<void> | undefined;
 
-  /** @internal */
-  constructor(containers: Containers) {
+  private constructor(containers: Containers) {
     this.#containers = containers;
   }
 
-  /** A throwaway container that ends with the scope. */
-  async ephemeral(options: EphemeralOptions): Promise<EphemeralContainer> {
+  /** For the engine. @internal */
+  static make(containers: Containers): Scope {
+    return new Scope(containers);
+  }
+
+  /** A throwaway container that ends with the scope. Throws as `containers.ephemeral`; CLOSED once the scope has ended. */
+  async ephemeral(options: EphemeralContainerOptions): Promise<EphemeralContainer> {
+    this.#assertOpen();
     const container = await this.#containers.ephemeral(options);
-    this.defer(() => container[Symbol.asyncDispose]());
+    await this.#keep(() => container.remove());
     return container;
   }
 
-  /** A durable container that is removed with the scope. */
-  async create(options: CreateOptions): Promise<Container> {
+  /** A durable container that is removed with the scope, running or not. Throws as `containers.create`; CLOSED. */
+  async create(options: CreateContainerOptions): Promise<Container> {
+    this.#assertOpen();
     return this.#own(await this.#containers.create(options));
   }
 
-  /** A started durable container that is removed with the scope. */
-  async run(options: CreateOptions): Promise<Container> {
+  /** A started durable container that is removed with the scope. Throws as `containers.run`; CLOSED. */
+  async run(options: CreateContainerOptions): Promise<Container> {
+    this.#assertOpen();
     return this.#own(await this.#containers.run(options));
   }
 
-  /** Runs `step` when the scope ends. */
+  /** Runs `step` when the scope ends, and waits for it. Throws CLOSED once it has ended. */
   defer(step: () => unknown): void {
+    this.#assertOpen();
     this.#steps.push(step);
   }
 
+  /**
+   * Removes all that was made through the scope, the newest first. Idempotent. Throws SCOPE_CLEANUP_FAILED when
+   * something could not be removed; the rest is gone all the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#removeAll();
+    return this.#closing;
+  }
+
+  /** `close()` */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw engineError('CLOSED', 'the scope has ended');
+  }
+
+  /** What was still being made when the scope ended goes at once. */
+  async #keep(step: () => unknown): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#steps.push(step);
+      return;
+    }
+    await step();
+    this.#assertOpen();
+  }
+
+  async #removeAll(): Promise<void> {
     const failures: unknown[] = [];
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {
@@ -58,8 +95,8 @@ export class Scope implements AsyncDisposable {
     }
   }
 
-  #own(container: Container): Container {
-    this.defer(async () => {
+  async #own(container: Container): Promise<Container> {
+    await this.#keep(async () => {
       const found = await this.#containers.find(container.id);
       await found?.remove({ force: true });
     });

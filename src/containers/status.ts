@@ -19,6 +19,7 @@ const ALLOWED = {
   stop: ['running', 'paused', 'created', 'exited'],
   kill: ['running', 'paused'],
   exec: ['running'],
+  stdin: ['running'],
 } as const satisfies Record<string, readonly ContainerStatus[]>;
 
 export type GuardedVerb = keyof typeof ALLOWED;
@@ -30,7 +31,7 @@ export function mayDo(verb: GuardedVerb, status: ContainerStatus): boolean {
 /** Throws CONTAINER_NOT_RUNNING or CONTAINER_BAD_STATUS when the verb makes no sense now. */
 export function assertMay(verb: GuardedVerb, subject: Subject): void {
   if (mayDo(verb, subject.status)) return;
-  const reason = verb === 'kill' || verb === 'exec' ? 'CONTAINER_NOT_RUNNING' : 'CONTAINER_BAD_STATUS';
+  const reason = verb === 'start' || verb === 'stop' ? 'CONTAINER_BAD_STATUS' : 'CONTAINER_NOT_RUNNING';
   throw engineError(
     reason,
     `container ${shortId(subject.id)} is ${subject.status}; ${verb} needs it ${ALLOWED[verb].join(' or ')}`,

@@ -4,16 +4,32 @@ import type { EngineParts } from './parts.js';
 
 /** What `engine.info()` tells. @public */
 export interface EngineInfo {
+  /** Where everything that lasts is. */
   readonly root: string;
+  /** Where run-time files are. */
   readonly runDir: string;
+  /** How container roots are made here: `overlay` or `vfs`. */
   readonly snapshotter: string;
+  /** The runtime as configured; `doctor` tells which one `auto` means here. */
   readonly defaultRuntime: string;
+  /** `v1`, `v2` or `hybrid`. */
   readonly cgroupMode: string;
+  /** The kernel's release. */
   readonly kernelVersion: string;
+  /** As `process.arch`. */
   readonly architecture: string;
-  readonly containers: { readonly running: number; readonly total: number };
+  /** Containers of all processes on the root, durable and throwaway. */
+  readonly containers: {
+    /** Those that run or are paused. */
+    readonly running: number;
+    /** All that exist. */
+    readonly total: number;
+  };
+  /** Number of images. */
   readonly images: number;
+  /** The engine's own labels, from its options. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Settings of the configuration file that have no effect. */
   readonly warnings: readonly string[];
 }
 

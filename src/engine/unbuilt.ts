@@ -1,10 +1,14 @@
 import { engineError } from '../errors/index.js';
 
-/** Volumes: not built yet. Every call throws NOT_BUILT_YET. @public */
+/** A facet of a later version. Every call rejects with NOT_BUILT_YET. @public */
 export interface UnbuiltFacet {
+  /** Rejects with NOT_BUILT_YET. */
   create(...args: readonly unknown[]): Promise<never>;
+  /** Rejects with NOT_BUILT_YET. */
   get(...args: readonly unknown[]): Promise<never>;
+  /** Rejects with NOT_BUILT_YET. */
   list(...args: readonly unknown[]): Promise<never>;
+  /** Rejects with NOT_BUILT_YET. */
   remove(...args: readonly unknown[]): Promise<never>;
 }
 

@@ -14,6 +14,7 @@ export type ErrorDetails = Readonly<Record<string, unknown>>;
  * @public
  */
 export class EngineError extends Error {
+  /** Always `EngineError`. */
   override readonly name = 'EngineError';
   /** What the caller can do. */
   readonly code: ErrorCode;

@@ -23,6 +23,7 @@ export interface EngineEvent {
   readonly seq: number;
   /** When it happened, by the clock of the process that saw it. */
   readonly time: Date;
+  /** What kind of thing it happened to. */
   readonly type: EventType;
   /** What happened: `create`, `start`, `die`… */
   readonly action: string;

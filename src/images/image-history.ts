@@ -5,10 +5,13 @@ import type { Digest } from './types.js';
 
 /** One step of how an image was built. @public */
 export interface ImageHistoryEntry {
+  /** When the step was done; `undefined` when it does not say. */
   readonly createdAt: Date | undefined;
   /** The build step, as the builder wrote it: foreign text. */
   readonly createdBy: string;
+  /** The builder's comment: foreign text. */
   readonly comment: string;
+  /** Who built it: foreign text. */
   readonly author: string;
   /** Unpacked bytes of the step's layer; 0 for steps that only changed the config. */
   readonly sizeBytes: number;

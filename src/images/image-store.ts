@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { engineError } from '../errors/index.js';
 import type { Snapshotter } from '../snapshots/snapshotter.js';
 import { ensureDirectory, RecordStore, withFileLock } from '../state/index.js';
 import type { CallOptions } from '../util/signals.js';
@@ -42,8 +41,6 @@ const RECORD_VERSION = 1;
 /**
  * The images of one root: content by digest, unpacked layers, records and names. Any number of processes may use one
  * store at once.
- *
- * @public
  */
 export class ImageStore implements ImageSource {
   readonly #deps: ImageDeps;
@@ -60,7 +57,6 @@ export class ImageStore implements ImageSource {
 
   /**
    * Opens a store. Reads nothing of what is in it; `recover()` is a call of its own.
-   * @internal
    */
   static open(options: ImageStoreOptions): ImageStore {
     const { dir } = options;
@@ -185,34 +181,10 @@ export class ImageStore implements ImageSource {
     return removeImage({ ...this.#deps, usedBy: this.#usedBy }, reference, options);
   }
 
-  /** Not built yet. */
-  pull(_reference: string, _options: CallOptions = {}): Promise<never> {
-    return Promise.reject(notBuilt('images.pull'));
-  }
-
-  /** Not built yet. */
-  push(_reference: string, _options: CallOptions = {}): Promise<never> {
-    return Promise.reject(notBuilt('images.push'));
-  }
-
-  /** Not built yet. */
-  save(_references: readonly string[], _options: CallOptions = {}): Promise<never> {
-    return Promise.reject(notBuilt('images.save'));
-  }
-
-  /** Not built yet. */
-  prune(_options: CallOptions = {}): Promise<never> {
-    return Promise.reject(notBuilt('images.prune'));
-  }
-
   #record(reference: string): ImageRecord {
     const record = findImage(this.#deps, reference);
     return record ?? fail(imageNotFound(reference));
   }
-}
-
-function notBuilt(verb: string): Error {
-  return engineError('NOT_BUILT_YET', `${verb} does not exist yet`, { details: { verb } });
 }
 
 function fail(error: Error): never {

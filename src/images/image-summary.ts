@@ -13,9 +13,11 @@ export interface ImageSummary {
   readonly references: readonly string[];
   /** Digest of the manifest stored last. */
   readonly manifestDigest: Digest;
+  /** Operating system and processor it is for. */
   readonly platform: Platform;
   /** When the image was built; `undefined` when it does not say. */
   readonly createdAt: Date | undefined;
+  /** When it first came into this store. */
   readonly importedAt: Date;
   /** Bytes of all layers unpacked; layers shared with other images count. */
   readonly sizeBytes: number;
@@ -23,15 +25,19 @@ export interface ImageSummary {
 
 /** Everything about one image. @public */
 export interface ImageDetails extends ImageSummary {
+  /** Who built it, as the image says; empty when it does not. */
   readonly author: string;
+  /** What runs in its containers unless they say otherwise. */
   readonly config: ImageRunConfig;
   /** Layers, lowest first. */
   readonly layers: readonly ImageLayer[];
 }
 
-/** @public */
+/** A layer of an image. @public */
 export interface ImageLayer {
+  /** Digest of the unpacked layer archive. */
   readonly diffId: Digest;
+  /** Digest of this layer and all below it. */
   readonly chainId: Digest;
   /** Bytes unpacked. */
   readonly sizeBytes: number;

@@ -5,6 +5,7 @@ export type { ImageEvent, ImageHolders } from './image-deps.js';
 export type { ImageHistoryEntry } from './image-history.js';
 export { ImageStore, type ImageStoreOptions } from './image-store.js';
 export type { ImageDetails, ImageLayer, ImageSummary } from './image-summary.js';
+export { Images } from './images-facet.js';
 export type { ImageFormat } from './import/choose-format.js';
 export type { ImportImageOptions, LoadImagesOptions } from './import/import-image.js';
 export type { ImageInput } from './import/open-source.js';

@@ -1,3 +1,4 @@
+import type { CallOptions } from '../util/signals.js';
 import { findImage, imageNotFound } from './find-image.js';
 import type { ImageDeps } from './image-deps.js';
 import type { ImageRecord } from './image-record.js';
@@ -6,17 +7,17 @@ import { familiarName, familiarString, parseReference } from './reference.js';
 import { readConfig } from './resolve-image.js';
 import { listTags } from './tags.js';
 
-/** @public */
-export interface ListImagesOptions {
+/** Which images; all filters that are given must fit. @public */
+export interface ListImagesOptions extends CallOptions {
   /** Names, or patterns of them with `*` and `?`, compared with the familiar name with and without tag: `alpine*`, `*:3.22`. */
   readonly reference?: string | readonly string[];
   /** True: only images without a name; false: only those with one. */
   readonly dangling?: boolean;
-  /** `key` or `key=value`; all must fit. */
-  readonly label?: string | readonly string[];
-  /** Only images built before this one. */
+  /** Only with these labels in their config; `true`: any value. */
+  readonly labels?: Readonly<Record<string, string | true>>;
+  /** Reference of an image: only those built before it. */
   readonly before?: string;
-  /** Only images built after this one. */
+  /** Reference of an image: only those built after it. */
   readonly since?: string;
 }
 
@@ -27,7 +28,7 @@ export function listImages(
 ): ImageSummary[] {
   const tags = listTags(deps.tags);
   const patterns = toList(options.reference).map(globExpression);
-  const labels = toList(options.label);
+  const labels = Object.entries(options.labels ?? {});
   const before = timeOf(deps, options.before);
   const since = timeOf(deps, options.since);
   const found: ImageSummary[] = [];
@@ -70,13 +71,13 @@ function globExpression(pattern: string): RegExp {
   return new RegExp(`^${source}$`);
 }
 
-function hasLabels(deps: Pick<ImageDeps, 'content'>, record: ImageRecord, wanted: readonly string[]): boolean {
+function hasLabels(
+  deps: Pick<ImageDeps, 'content'>,
+  record: ImageRecord,
+  wanted: readonly (readonly [string, string | true])[],
+): boolean {
   const { labels } = readConfig(deps, record).run;
-  return wanted.every((label) => {
-    const equals = label.indexOf('=');
-    if (equals < 0) return labels.has(label);
-    return labels.get(label.slice(0, equals)) === label.slice(equals + 1);
-  });
+  return wanted.every(([key, value]) => (value === true ? labels.has(key) : labels.get(key) === value));
 }
 
 function timeOf(deps: Pick<ImageDeps, 'images' | 'tags'>, reference: string | undefined): number | undefined {

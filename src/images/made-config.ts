@@ -5,17 +5,21 @@ import type { ImageRunConfig } from './types.js';
 export interface MadeImageConfig {
   /** Environment by name, or entries `NAME=value`. */
   readonly env?: Readonly<Record<string, string>> | readonly string[];
+  /** What runs first; `cmd` or a container's command follow as its arguments. */
   readonly entrypoint?: readonly string[];
+  /** Command of containers that name none. */
   readonly cmd?: readonly string[];
   /** Absolute path. */
   readonly workingDir?: string;
   /** `name`, `uid`, `name:group` or `uid:gid`. */
   readonly user?: string;
+  /** Labels of the image. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Absolute paths that get an anonymous volume. */
   readonly volumes?: readonly string[];
   /** `80/tcp`. */
   readonly exposedPorts?: readonly string[];
+  /** What `stop` sends first. @defaultValue SIGTERM */
   readonly stopSignal?: string;
 }
 

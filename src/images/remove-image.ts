@@ -1,4 +1,5 @@
 import { EngineError, engineError, quote } from '../errors/index.js';
+import { shortId } from '../util/ids.js';
 import type { CallOptions } from '../util/signals.js';
 import { collectGarbage } from './collect-garbage.js';
 import { chainIdsOf, digestHex } from './digest.js';
@@ -9,7 +10,7 @@ import { familiarString, formatReference, parseReference, type Reference, withDe
 import { tagKey, tagsOf } from './tags.js';
 import type { Digest } from './types.js';
 
-/** @public */
+/** Options of `images.remove`. @public */
 export interface RemoveImageOptions extends CallOptions {
   /** Remove an id with all its names, also one that containers use (their layers stay until they go). */
   readonly force?: boolean;
@@ -82,9 +83,13 @@ async function assertRemovable(
   }
   const holders = await deps.usedBy(record.id, call);
   if (holders.length > 0) {
-    throw engineError('IMAGE_IN_USE', `image ${record.id} is used by ${holders.length} containers`, {
-      details: { id: record.id, holders: [...holders] },
-    });
+    throw engineError(
+      'IMAGE_IN_USE',
+      `image ${record.id} is used by ${holders.length === 1 ? 'container' : 'containers'} ${holders.slice(0, 5).map(shortId).join(', ')}`,
+      {
+        details: { id: record.id, holders: [...holders] },
+      },
+    );
   }
 }
 

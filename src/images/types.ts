@@ -5,18 +5,27 @@ export type Digest = `sha256:${string}`;
 
 /** OCI platform. @public */
 export interface Platform {
+  /** As Go names it: `linux`. */
   readonly os: string;
+  /** As Go names it: `amd64`, `arm64`… */
   readonly architecture: string;
+  /** `v7`, `v8`… */
   readonly variant?: string;
 }
 
 /** Health check of an image config; times in nanoseconds as on the wire. @public */
 export interface ImageHealthcheck {
+  /** `NONE`, `CMD` with arguments, or `CMD-SHELL` with a command line. */
   readonly Test?: readonly string[];
+  /** Between checks. */
   readonly Interval?: number;
+  /** Of one check. */
   readonly Timeout?: number;
+  /** After the start, failures don't count that long. */
   readonly StartPeriod?: number;
+  /** Between checks in the start period. */
   readonly StartInterval?: number;
+  /** Failures in a row that make a container unhealthy. */
   readonly Retries?: number;
 }
 
@@ -27,15 +36,25 @@ export interface ImageHealthcheck {
  * @public
  */
 export interface ImageRunConfig {
+  /** `name`, `uid`, `name:group` or `uid:gid`; empty: root. */
   readonly user: string;
+  /** Entries `NAME=value`. */
   readonly env: readonly string[];
+  /** What runs first; `command` or `cmd` follow as its arguments. */
   readonly entrypoint: readonly string[];
+  /** Command of containers that name none. */
   readonly cmd: readonly string[];
+  /** Absolute; empty: `/`. */
   readonly workingDir: string;
+  /** Labels of the image; its containers don't get them. */
   readonly labels: ReadonlyMap<string, string>;
+  /** Absolute paths that are meant to be volumes. */
   readonly volumes: readonly string[];
+  /** `80/tcp`. */
   readonly exposedPorts: readonly string[];
+  /** What `stop` sends first. */
   readonly stopSignal: string | undefined;
+  /** Not run yet. */
   readonly healthcheck: ImageHealthcheck | undefined;
 }
 

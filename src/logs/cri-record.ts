@@ -1,17 +1,24 @@
 /** Which of a container's outputs. @public */
 export type LogStream = 'stdout' | 'stderr';
 
-/** One piece of a container's output. @public */
+/** A line of a container's output. @public */
 export interface LogEntry {
+  /** When it was written; milliseconds. */
   readonly time: Date;
-  /** The time as written, with nanoseconds where the writer had them. */
+  /** The time as it stands in the log, with nanoseconds where the writer had them. */
   readonly timeText: string;
+  /** Which output it came from; with a tty always `stdout`. */
   readonly stream: LogStream;
-  /** The bytes without the newline that ended them. */
+  /** The line as UTF-8 text, without the newline that ended it. Bytes that are no UTF-8 become U+FFFD. */
+  readonly text: string;
+  /** The line's bytes, without the newline that ended them. */
   readonly data: Buffer;
-  /** True when no newline ended the data: a piece of a longer line, or the end of the output. */
+  /** True when no newline ended it: the last of an output that does not end with one, or a piece of an overlong line. */
   readonly partial: boolean;
 }
+
+/** What a record of the log says; its text is decoded only when somebody gets it. */
+export type CriRecord = Omit<LogEntry, 'text'>;
 
 const SPACE = 0x20;
 
@@ -19,7 +26,7 @@ const SPACE = 0x20;
  * Parses one line of a CRI log (`TIME STREAM P|F DATA`, without its newline); `undefined` for anything else, such as a
  * record that a full disk cut. The data is the container's and is not looked at.
  */
-export function parseCriRecord(line: Buffer): LogEntry | undefined {
+export function parseCriRecord(line: Buffer): CriRecord | undefined {
   const afterTime = line.indexOf(SPACE);
   if (afterTime < 20 || afterTime > 40) return undefined;
   const afterStream = line.indexOf(SPACE, afterTime + 1);

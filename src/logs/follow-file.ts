@@ -1,5 +1,6 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
 
 const BLOCK_BYTES = 256 << 10;
@@ -130,10 +131,11 @@ function change(path: string, ended: Promise<void> | undefined, signal: AbortSig
     // allow timer: a reader waits for it, and `done` clears it
     const timer = setTimeout(done, POLL_MS);
     try {
-      watcher = watch(path, done);
+      // A file that is not there yet appears in its directory.
+      watcher = watch(existsSync(path) ? path : dirname(path), done);
       watcher.on('error', done);
     } catch {
-      // The file is not there yet, or inotify is exhausted.
+      // Inotify is exhausted: the poll serves.
     }
     ended?.then(done);
     signal?.addEventListener('abort', done, { once: true });

@@ -1,10 +1,10 @@
-import type { LogEntry, LogStream } from './cri-record.js';
+import type { CriRecord, LogStream } from './cri-record.js';
 
 /** A line that grows beyond this is given out in pieces. */
 const MAX_LINE_BYTES = 1 << 20;
 
 interface OpenLine {
-  readonly first: LogEntry;
+  readonly first: CriRecord;
   readonly parts: Buffer[];
   size: number;
 }
@@ -14,7 +14,7 @@ export class PartialJoiner {
   readonly #open = new Map<LogStream, OpenLine>();
 
   /** The line that this entry completes, or `undefined` while it goes on. */
-  push(entry: LogEntry): LogEntry | undefined {
+  push(entry: CriRecord): CriRecord | undefined {
     const open = this.#open.get(entry.stream);
     if (open === undefined && !entry.partial) return entry;
     const line = open ?? { first: entry, parts: [], size: 0 };
@@ -29,13 +29,13 @@ export class PartialJoiner {
   }
 
   /** Lines that no newline ended. */
-  flush(): LogEntry[] {
+  flush(): CriRecord[] {
     const lines = [...this.#open.values()].map((line) => joined(line, true));
     this.#open.clear();
     return lines;
   }
 }
 
-function joined(line: OpenLine, partial: boolean): LogEntry {
+function joined(line: OpenLine, partial: boolean): CriRecord {
   return { ...line.first, data: Buffer.concat(line.parts), partial };
 }

@@ -1,6 +1,6 @@
 import type { CallOptions } from '../util/signals.js';
 import { throwIfAborted } from '../util/signals.js';
-import { type LogEntry, parseCriRecord } from './cri-record.js';
+import { type CriRecord, type LogEntry, parseCriRecord } from './cri-record.js';
 import { followLines, openIfThere } from './follow-file.js';
 import { PartialJoiner } from './partials.js';
 import { findTailStart } from './tail-start.js';
@@ -30,7 +30,7 @@ export interface ReadLogOptions extends CallOptions {
 export async function* readLog(options: ReadLogOptions): AsyncIterable<LogEntry> {
   const { path, follow = false, joinPartials = true, signal, since, until } = options;
   throwIfAborted(signal);
-  const isSelected = ({ stream, time }: LogEntry) =>
+  const isSelected = ({ stream, time }: CriRecord) =>
     (options[stream] ?? true) && (since === undefined || time >= since) && (until === undefined || time <= until);
 
   const file = await openIfThere(path);
@@ -54,14 +54,18 @@ export async function* readLog(options: ReadLogOptions): AsyncIterable<LogEntry>
   for await (const { line, start: at, reset } of lines) {
     if (reset) {
       inTail = false;
-      yield* joiner.flush().filter(isSelected);
+      yield* joiner.flush().filter(isSelected).map(withText);
     }
     const entry = parseCriRecord(line);
     if (entry === undefined) continue;
     if (until !== undefined && entry.time > until) break;
     const whole = joinPartials ? joiner.push(entry) : entry;
     if (inTail && at >= (joinPartials ? start.firstEnd : start.offset)) inTail = false;
-    if (whole !== undefined && !inTail && isSelected(whole)) yield whole;
+    if (whole !== undefined && !inTail && isSelected(whole)) yield withText(whole);
   }
-  yield* joiner.flush().filter(isSelected);
+  yield* joiner.flush().filter(isSelected).map(withText);
+}
+
+function withText(record: CriRecord): LogEntry {
+  return { ...record, text: record.data.toString('utf8') };
 }

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { type LogEntry, type LogStream, parseCriRecord } from './cri-record.js';
+import { type CriRecord, type LogStream, parseCriRecord } from './cri-record.js';
 
 const BLOCK_BYTES = 64 << 10;
 /** How far behind the first wanted line its earlier pieces are looked for. */
@@ -22,7 +22,7 @@ export async function findTailStart(
   file: FileHandle,
   size: number,
   lines: number,
-  wanted: (entry: LogEntry) => boolean,
+  wanted: (entry: CriRecord) => boolean,
 ): Promise<TailStart> {
   if (lines <= 0) return { offset: size, firstEnd: size };
   let count = 0;

@@ -3,7 +3,9 @@ import type { CallOptions } from '../util/signals.js';
 
 /** Disk use of one snapshot's own data. @public */
 export interface SnapshotUsage {
+  /** Bytes on disk, of files that the container made or changed. */
   readonly bytes: number;
+  /** Number of files and directories. */
   readonly inodes: number;
 }
 

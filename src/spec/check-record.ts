@@ -1,6 +1,6 @@
 import { engineError, quote } from '../errors/index.js';
+import { closestName } from '../util/closest-name.js';
 import { type Check, plainObject } from './check.js';
-import { closestName } from './closest-name.js';
 
 /** Checks of the fields of one options object; every field is optional unless required. */
 export type RecordChecks = ReadonlyMap<string, Check>;

@@ -34,10 +34,11 @@ export type MountOptions =
       readonly readOnly?: boolean;
     };
 
-/** @public */
+/** A resource limit of the process. @public */
 export interface UlimitOptions {
   /** Name as in Docker: `nofile`, `nproc`, `core`… */
   readonly name: string;
+  /** Limit that the process starts with; -1: unlimited. */
   readonly soft: number;
   /** -1: unlimited. */
   readonly hard: number;
@@ -45,8 +46,9 @@ export interface UlimitOptions {
 
 /** A host device in the container. @public */
 export interface DeviceOptions {
+  /** Absolute path of a device node, or of a directory of them. */
   readonly pathOnHost: string;
-  /** @defaultValue pathOnHost */
+  /** Absolute path in the container. @defaultValue pathOnHost */
   readonly pathInContainer?: string;
   /** Letters of `r`, `w`, `m`. @defaultValue `rwm` */
   readonly permissions?: string;
@@ -74,14 +76,19 @@ export interface ResourceOptions {
   readonly cpuPeriodUs?: number;
   /** CPUs it may run on: `0-2,4`. */
   readonly cpusetCpus?: string;
+  /** Memory nodes it may use: `0-1`. */
   readonly cpusetMems?: string;
   /** Processes and threads; -1 unlimited. */
   readonly pidsLimit?: number;
   /** 10 to 1000. */
   readonly blkioWeight?: number;
+  /** Read limits of block devices by host path, bytes per second. */
   readonly deviceReadBps?: readonly { readonly path: string; readonly rate: number }[];
+  /** Write limits of block devices by host path, bytes per second. */
   readonly deviceWriteBps?: readonly { readonly path: string; readonly rate: number }[];
+  /** Read limits of block devices by host path, operations per second. */
   readonly deviceReadIops?: readonly { readonly path: string; readonly rate: number }[];
+  /** Write limits of block devices by host path, operations per second. */
   readonly deviceWriteIops?: readonly { readonly path: string; readonly rate: number }[];
 }
 
@@ -113,64 +120,81 @@ export interface ContainerOptions extends ResourceOptions {
   readonly user?: string;
   /** Further groups: names of the image's /etc/group or numbers. */
   readonly groups?: readonly (string | number)[];
-  /** @defaultValue the first 12 digits of the id */
+  /** Host name. @defaultValue the first 12 digits of the id */
   readonly hostname?: string;
+  /** NIS domain name of the container's UTS namespace. */
   readonly domainname?: string;
-  /** Give the process a terminal. */
+  /** Give the process a terminal; all its output is then on stdout. @defaultValue false */
   readonly tty?: boolean;
   /** Terminal size at start; needs tty. */
   readonly consoleSize?: { readonly rows: number; readonly columns: number };
   /** Keep stdin open for writers. @defaultValue false */
   readonly openStdin?: boolean;
+  /**
+   * Labels to find the container by: `containers.list({ labels })`, `events({ labels })`.
+   */
   readonly labels?: Readonly<Record<string, string>>;
   /** OCI annotations. Keys that steer runtimes or supervisors are refused. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** The root file system can't be written; mounts and tmpfs can. @defaultValue false */
   readonly readOnlyRootfs?: boolean;
+  /** Binds and tmpfs mounts; each target once. */
   readonly mounts?: readonly MountOptions[];
-  /** Docker's short form `source:target[:options]`, for absolute paths without a colon. */
+  /** Docker's short form `source:target[:options]`, for absolute paths without a colon. A missing source directory is made, as Docker does. */
   readonly binds?: readonly string[];
   /** Target to mount(8) options, as Docker's tmpfs map: `{ '/tmp': 'size=64m,mode=1777' }`. */
   readonly tmpfs?: Readonly<Record<string, string>>;
+  /** Size of /dev/shm, bytes; at least 4096. @defaultValue the engine's defaultShmSizeBytes, 64 MiB */
   readonly shmSizeBytes?: number;
   /** Names with or without `CAP_`; `ALL`. */
   readonly capAdd?: readonly string[];
+  /** Names with or without `CAP_`; `ALL`. Taken away from Docker's default set. */
   readonly capDrop?: readonly string[];
+  /** All capabilities and devices, no seccomp, nothing masked: root in it is root of the host. @defaultValue false */
   readonly privileged?: boolean;
-  /** @defaultValue `default` */
+  /** System call filter: Docker's profile, none, or one of your own. @defaultValue the engine's defaultSeccomp */
   readonly seccomp?: 'default' | 'unconfined' | SeccompProfile;
-  /** @defaultValue Docker's list */
+  /** Absolute paths that can't be read in the container. @defaultValue Docker's list */
   readonly maskedPaths?: readonly string[];
-  /** @defaultValue Docker's list */
+  /** Absolute paths that can't be written in the container. @defaultValue Docker's list */
   readonly readonlyPaths?: readonly string[];
-  /** @defaultValue false, as Docker: setuid programs of the image work */
+  /** No program gains rights by being run. @defaultValue false, as Docker: setuid programs of the image work */
   readonly noNewPrivileges?: boolean;
+  /** Limits of the process as setrlimit(2) has them; each name once. */
   readonly ulimits?: readonly UlimitOptions[];
   /** Sysctls of the container's own namespaces. */
   readonly sysctls?: Readonly<Record<string, string>>;
+  /** Host devices that the container may use. */
   readonly devices?: readonly DeviceOptions[];
   /** Docker's device cgroup rules: `c 1:3 rwm`. */
   readonly deviceCgroupRules?: readonly string[];
   /** -1000 to 1000. */
   readonly oomScoreAdj?: number;
-  /** Run a small init as pid 1 that reaps and forwards signals. */
+  /** Run a small init (the engine's initPath) as pid 1 that reaps and forwards signals. @defaultValue false */
   readonly init?: boolean;
   /** `none`: only loopback. `host`: the host's network. @defaultValue `none` */
   readonly network?: 'none' | 'host' | (string & {});
+  /** Whose processes it sees: its own, the host's, or another container's. @defaultValue `private` */
   readonly pidMode?: 'private' | 'host' | `container:${string}`;
+  /**
+   * Whose IPC namespace: its own, the host's, its own without /dev/shm, or another container's. @defaultValue `private`
+   */
   readonly ipcMode?: 'private' | 'host' | 'none' | `container:${string}`;
+  /** Whose host name: its own or the host's. @defaultValue `private` */
   readonly utsMode?: 'private' | 'host';
-  /** @defaultValue `private` on cgroup v2, `host` on v1, as Docker */
+  /** Whether it sees its own cgroup as the root of the tree. @defaultValue `private` on cgroup v2, `host` on v1, as Docker */
   readonly cgroupnsMode?: 'private' | 'host';
   /** Lines for /etc/hosts: host name to address. */
   readonly extraHosts?: Readonly<Record<string, string>>;
+  /** What the container's /etc/resolv.conf says: addresses of servers, search domains, options of resolv.conf(5). */
   readonly dns?: {
     readonly servers?: readonly string[];
     readonly search?: readonly string[];
     readonly options?: readonly string[];
   };
-  /** @defaultValue the image's, else SIGTERM */
+  /** What `stop` sends first: a name or a number in text. @defaultValue the image's, else SIGTERM */
   readonly stopSignal?: string;
-  /** Grace between stop signal and SIGKILL. @defaultValue 10000 */
+  /** Grace between stop signal and SIGKILL, milliseconds. @defaultValue the engine's defaultStopTimeoutMs, 10000 */
   readonly stopTimeoutMs?: number;
   /** Configured runtime to use. */
   readonly runtime?: string;

@@ -14,9 +14,12 @@ export interface DoctorFinding {
 
 /** What `engine.doctor()` found. @public */
 export interface DoctorReport {
-  /** True when no finding is an error. */
+  /** True when no finding is an error: containers can run. */
   readonly ok: boolean;
+  /** Everything that was looked at. */
   readonly findings: readonly DoctorFinding[];
+  /** For people: a line for each warning and error with its remedy, and a verdict. */
+  readonly summary: string;
 }
 
 export function good(id: string, what: string, found: string): DoctorFinding {

@@ -27,7 +27,19 @@ export async function runDoctor(deps: DoctorDeps, call: CallOptions = {}): Promi
     ...directoryFindings(facts, config),
     ...configFindings(config),
   ];
-  return { ok: findings.every((finding) => finding.level !== 'error'), findings };
+  return { ok: findings.every((finding) => finding.level !== 'error'), findings, summary: summarizeFindings(findings) };
+}
+
+function summarizeFindings(findings: readonly DoctorFinding[]): string {
+  const count = (level: DoctorFinding['level']): number => findings.filter((finding) => finding.level === level).length;
+  const lines = findings
+    .filter((finding) => finding.level !== 'ok')
+    .sort((a, b) => (a.level < b.level ? -1 : a.level > b.level ? 1 : 0))
+    .map(({ level, what, found, remedy }) => `${level}: ${what}: ${found}: ${remedy}`);
+  const verdict = count('error') === 0 ? 'containers can run here' : 'containers can not run here';
+  return [...lines, `${verdict}: ${count('error')} errors, ${count('warning')} warnings, ${count('ok')} fine`].join(
+    '\n',
+  );
 }
 
 function configFindings(config: ResolvedConfig): DoctorFinding[] {

@@ -84,7 +84,7 @@ async function refuses(bed: Bed, layout: Layout, expected: Expected): Promise<vo
   await failsCleanly(bed, () => images.import(layout.dir, { reference: 'test/bad' }), expected);
   await failsCleanly(bed, () => images.import(tarOf(layout.dir), { reference: 'test/bad' }), expected);
   assert.deepEqual(
-    images.list().map((image) => image.references),
+    (await images.list()).map((image) => image.references),
     [[`${IMAGE}:latest`]],
   );
 }
@@ -262,7 +262,7 @@ describe('bad images', () => {
       let aborted = 0;
       for (let ms = 0; ms <= 60; ms += 6) {
         const signal = AbortSignal.timeout(ms);
-        const before = new Set(bed.engine.images.list().map((image) => image.id));
+        const before = new Set((await bed.engine.images.list()).map((image) => image.id));
         try {
           const image = await bed.engine.images.import(dir, { reference: 'test/large', signal });
           assert.equal(before.has(image.id), false);

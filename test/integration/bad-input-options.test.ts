@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { CreateOptions } from 'caisson';
+import type { CreateContainerOptions } from 'caisson';
 import {
   type Bed,
   busyboxTree,
@@ -14,7 +14,11 @@ import {
 } from '#support/engine-bed.js';
 
 /** The same bad options fail in the same way for run, ephemeral and durable containers, and nothing of any is left. */
-async function refusesEverywhere(bed: Bed, options: Partial<CreateOptions>, expected: Expected): Promise<void> {
+async function refusesEverywhere(
+  bed: Bed,
+  options: Partial<CreateContainerOptions>,
+  expected: Expected,
+): Promise<void> {
   const { command = ['true'], ...rest } = options;
   const { image: _image, rootfs: _rootfs, ...forRun } = rest;
   const all = { image: IMAGE, command, ...rest };
@@ -186,7 +190,7 @@ describe('bad options of containers', () => {
         { binds: [`${source}:rel`] },
         { reason: 'BAD_MOUNT_TARGET', names: ['binds[0]', 'rel'] },
       );
-      const twice: Partial<CreateOptions>[] = [
+      const twice: Partial<CreateContainerOptions>[] = [
         {
           mounts: [
             { type: 'tmpfs', target: '/d' },

@@ -63,7 +63,7 @@ describe('opening and closing', () => {
         execFileSync('ln', ['-s', options.root, join(dir, 'link')]);
         await using twin = await Engine.open({ ...options, root: join(dir, 'link') });
         await engine.images.import(busyboxTree(), { format: 'rootfs', reference: IMAGE });
-        assert.equal(twin.images.list().length, 1);
+        assert.equal((await twin.images.list()).length, 1);
       } finally {
         process.umask(before);
       }
@@ -174,8 +174,11 @@ describe('opening and closing', () => {
       const work = async (): Promise<void> => {
         const engine = await bed.open();
         await engine.run(IMAGE, ['cat'], { input: 'x' });
-        const container = await engine.containers.run({ image: IMAGE, command: ['sh', '-c', 'echo hi; sleep 0.1'] });
-        await container.exec(['true']);
+        const container = await engine.containers.run({
+          image: IMAGE,
+          command: ['sh', '-c', 'echo hi; until [ -e /go ]; do sleep 0.02; done'],
+        });
+        await container.exec(['touch', '/go']);
         for await (const _ of container.logs({ follow: true }));
         await container.wait();
         await container.remove();

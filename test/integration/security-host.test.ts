@@ -42,7 +42,7 @@ async function startAll(engine: Engine): Promise<(Container | EphemeralContainer
 
 async function removeAll(containers: readonly (Container | EphemeralContainer)[]): Promise<void> {
   for (const one of containers) {
-    if ('remove' in one) await one.remove({ force: true });
+    if ('start' in one) await one.remove({ force: true });
     else await one[Symbol.asyncDispose]();
   }
 }

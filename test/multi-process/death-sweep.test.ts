@@ -112,7 +112,7 @@ async function checkOpen(bed: DeathBed, problems: string[]): Promise<void> {
     const after = bed.containerFiles().filter((path) => !path.startsWith('run/sessions/'));
     if (before.join() !== after.join()) problems.push(`the second open changed ${before.join()} into ${after.join()}`);
     for (const row of all) await use(engine, row.id, row.status, problems);
-    if (!engine.images.list().some((image) => JSON.stringify(image).includes('box')))
+    if (!(await engine.images.list()).some((image) => JSON.stringify(image).includes('box')))
       problems.push('the image is gone');
     const { stdout } = await engine.run('box', ['echo', 'works'], { name: 'named-run' });
     if (stdout !== 'works\n') problems.push(`run gives ${stdout}`);

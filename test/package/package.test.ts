@@ -88,6 +88,33 @@ describe('the package', () => {
     assert.equal(result.code, 0, result.stdout + result.stderr);
   });
 
+  it('compiles what its README and guide show', async () => {
+    const blocks = ['README.md', 'docs/guide.md'].flatMap((name) =>
+      [...readFileSync(join(PROJECT, name), 'utf8').matchAll(/^```ts\n(.*?)^```$/gms)].map(
+        (match) => match[1] as string,
+      ),
+    );
+    assert.ok(blocks.length > 8);
+    const files = blocks.map((block, n) => {
+      const imports = block.match(/^import .*$/gm) ?? [];
+      // What the guide says is there, where the block does not make it itself.
+      const given = [
+        ['engine', "import('caisson').Engine"],
+        ['image', 'string'],
+        ['service', "import('caisson').Container"],
+      ].filter(([name]) => !new RegExp(`^ *(?:const|let|await using) ${name}\\b`, 'm').test(block));
+      const params = given.map(([name, type]) => `${name}: ${type}`).join(', ');
+      const body = block.replace(/^import .*$/gm, '');
+      const file = `shown-${n}.ts`;
+      writeFileSync(join(user, file), `${imports.join('\n')}\nexport async function shown(${params}) {\n${body}\n}\n`);
+      return file;
+    });
+    const options = '--noEmit --strict --exactOptionalPropertyTypes --target es2022 --types node --module nodenext';
+    const args = [...options.split(' '), '--lib', 'es2023,esnext.disposable', ...files];
+    const result = await run(process.execPath, [tool('typescript/bin/tsc'), ...args], { cwd: user });
+    assert.equal(result.code, 0, result.stdout);
+  });
+
   it('has types that a strict program compiles against without skipping library checks', async () => {
     writeFileSync(
       join(user, 'main.ts'),
@@ -119,6 +146,11 @@ describe('the API', () => {
     const args = [tool('@microsoft/api-extractor/bin/api-extractor'), 'run'];
     const result = await run(process.execPath, args, { cwd: PROJECT, timeoutMs: 60_000 });
     assert.equal(result.code, 0, `run npm run api and look at what changed\n${result.stdout}${result.stderr}`);
+  });
+
+  it('documents every member', () => {
+    const report = readFileSync(join(PROJECT, 'api/caisson.api.md'), 'utf8');
+    assert.doesNotMatch(report, /\(undocumented\)/);
   });
 
   it('shows no internal member', () => {

@@ -15,15 +15,15 @@ import { containerAttributes } from './event-attributes.js';
 const checkSupervisor = oneOf(['conmon', 'shim']);
 
 /** Options of `containers.create`. @public */
-export interface CreateOptions extends ContainerOptions, CallOptions {
-  /** Remove the container when it has exited. @defaultValue false */
+export interface CreateContainerOptions extends ContainerOptions, CallOptions {
+  /** Remove the container when it has exited; `wait` gives the exit code all the same. @defaultValue false */
   readonly autoRemove?: boolean;
-  /** @defaultValue the engine's */
+  /** Who holds it while it runs. @defaultValue the engine's `supervisor` option */
   readonly supervisor?: 'conmon' | 'shim';
 }
 
 /** Creates a durable container; nothing runs yet. Returns its id. Nothing of it is left when it throws. */
-export async function createContainer(deps: ContainerDeps, options: CreateOptions): Promise<string> {
+export async function createContainer(deps: ContainerDeps, options: CreateContainerOptions): Promise<string> {
   const { signal, autoRemove, supervisor, ...rest } = options;
   const call: CallOptions = signal === undefined ? {} : { signal };
   const checked = validateContainerOptions(rest);

@@ -7,6 +7,7 @@ import { shortId } from '../../util/ids.js';
 import { sleep } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import { exitCodeOf } from '../exit-codes.js';
+import { bindToSignal } from '../process/bind-to-signal.js';
 import { type CollectOptions, checkCollectOptions, collectProcess } from '../process/collect.js';
 import { type ExecSession, startExec } from '../process/exec.js';
 import type { ExecOptions, SpawnOptions } from '../process/exec-options.js';
@@ -35,11 +36,7 @@ export async function spawnInContainer(
   options: SpawnOptions,
 ): Promise<RunningProcess> {
   const session = await enter(deps, id, command, options);
-  const { signal } = options;
-  signal?.addEventListener('abort', session.destroy, { once: true });
-  const done = (): void => signal?.removeEventListener('abort', session.destroy);
-  session.process.exit.then(done, done);
-  return session.process;
+  return bindToSignal(session, options.signal);
 }
 
 function enter(

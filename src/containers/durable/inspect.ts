@@ -1,44 +1,58 @@
 import type { SnapshotUsage } from '../../snapshots/snapshotter.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
+import { assertKnownOptions, type KnownOptions } from '../../util/known-options.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import type { ContainerRecord, RecordedError } from '../record.js';
-import { type ContainerStatus, isLive } from '../status.js';
+import { isLive } from '../status.js';
+import { type ContainerSummary, summarizeContainer } from './list.js';
 
-/** What is known of a durable container. @public */
-export interface ContainerDetails {
-  readonly id: string;
+/** Everything that is known of a durable container: its row of `containers.list`, and more. @public */
+export interface ContainerDetails extends ContainerSummary {
+  /** Unique in the root. */
   readonly name: string;
-  readonly createdAt: Date;
-  readonly status: ContainerStatus;
-  readonly imageId: string | undefined;
-  readonly imageReference: string | undefined;
+  /** Always `durable`. */
+  readonly kind: 'durable';
+  /** What it was created with, checked and in normal form. */
   readonly options: ContainerOptions;
+  /** It is removed when it has exited. */
   readonly autoRemove: boolean;
+  /** Name of the runtime that it was created with. */
   readonly runtime: string;
+  /** Who holds it while it runs: `conmon` or `shim`. */
   readonly supervisor: string | undefined;
   /** Number of starts so far. */
   readonly runs: number;
+  /** Start of the current or last run; `undefined` before the first. */
   readonly startedAt: Date | undefined;
-  /** End of the last run. */
+  /** End of the last run that ended. */
   readonly finishedAt: Date | undefined;
-  /** Exit code of the last run; -1 when it was lost. */
-  readonly exitCode: number | undefined;
+  /** True when the kernel killed the last run that ended for its memory limit. */
   readonly oomKilled: boolean;
   /** Host pid of init while it runs. */
   readonly pid: number | undefined;
   /** Why the last start failed. */
   readonly error: RecordedError | undefined;
+  /** Where its output is kept (CRI format); read it with `logs`. */
   readonly logPath: string;
-  /** Only with `size`. */
+  /** What it has written to its root file system; only with `size`. */
   readonly rootUsage?: SnapshotUsage;
 }
+
+/** Options of `container.inspect`. @public */
+export interface InspectContainerOptions extends CallOptions {
+  /** Count what it has written to its root file system too: walks all of it. @defaultValue false */
+  readonly size?: boolean;
+}
+
+const KNOWN: KnownOptions<InspectContainerOptions> = { signal: true, size: true };
 
 export async function inspectContainer(
   deps: Pick<ContainerDeps, 'repository' | 'snapshotter'>,
   id: string,
-  options: CallOptions & { size?: boolean } = {},
+  options: InspectContainerOptions = {},
 ): Promise<ContainerDetails> {
+  assertKnownOptions(options, KNOWN);
   const record = deps.repository.read(id);
   const details = describe(record, `${deps.repository.directory(id)}/ctr.log`);
   return options.size ? { ...details, rootUsage: await deps.snapshotter.usage(id, options) } : details;
@@ -47,12 +61,9 @@ export async function inspectContainer(
 function describe(record: ContainerRecord, logPath: string): ContainerDetails {
   const live = isLive(record.status);
   return {
-    id: record.id,
+    ...summarizeContainer(record),
     name: record.name,
-    createdAt: new Date(record.createdAt),
-    status: record.status,
-    imageId: record.image?.id,
-    imageReference: record.image?.reference,
+    kind: 'durable',
     options: record.options,
     autoRemove: record.autoRemove,
     runtime: record.runtime,
@@ -60,7 +71,6 @@ function describe(record: ContainerRecord, logPath: string): ContainerDetails {
     runs: record.runs,
     startedAt: record.startedAt === undefined ? undefined : new Date(record.startedAt),
     finishedAt: record.lastExit === undefined ? undefined : new Date(record.lastExit.finishedAt),
-    exitCode: live ? undefined : record.lastExit?.exitCode,
     oomKilled: record.lastExit?.oomKilled ?? false,
     pid: live ? record.task?.init.pid : undefined,
     error: record.error,

@@ -1,5 +1,6 @@
 import { isAlive } from '../../os/index.js';
-import type { CallOptions } from '../../util/signals.js';
+import { assertKnownOptions, type KnownOptions } from '../../util/known-options.js';
+import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import type { ContainerRecord } from '../record.js';
 import { type ContainerStatus, isLive } from '../status.js';
@@ -7,22 +8,30 @@ import { settleExit } from './settle.js';
 
 /** One row of `containers.list`. @public */
 export interface ContainerSummary {
+  /** 64 hex digits. */
   readonly id: string;
   /** Throwaway containers may have none. */
   readonly name: string | undefined;
+  /** `ephemeral`: a throwaway container of some process; only that process has its handle. */
   readonly kind: 'durable' | 'ephemeral';
+  /** Where it is in its life. */
   readonly status: ContainerStatus;
+  /** The image's reference as it was given; `undefined` for one on a `rootfs`. */
   readonly image: string | undefined;
+  /** Digest of the image's config. */
   readonly imageId: string | undefined;
+  /** Entrypoint and command together. */
   readonly command: readonly string[];
+  /** The labels it was given; those of its image are not among them. */
   readonly labels: Readonly<Record<string, string>>;
+  /** When it was created. */
   readonly createdAt: Date;
-  /** Of the last run that ended. */
+  /** Exit code of the last run, 128 + n for a signal, -1 when it was lost; `undefined` while it runs and before it ran. */
   readonly exitCode: number | undefined;
 }
 
-/** @public */
-export interface ListOptions extends CallOptions {
+/** Which containers; all filters that are given must fit. @public */
+export interface ListContainersOptions extends CallOptions {
   /** Also those that don't run. @defaultValue false */
   readonly all?: boolean;
   /** Only of these statuses; implies `all`. */
@@ -31,10 +40,26 @@ export interface ListOptions extends CallOptions {
   readonly labels?: Readonly<Record<string, string | true>>;
   /** Only those whose name contains this. */
   readonly name?: string;
+  /** Only durable ones, or only throwaway ones. @defaultValue both */
+  readonly kind?: ContainerSummary['kind'];
 }
 
+const KNOWN: KnownOptions<ListContainersOptions> = {
+  signal: true,
+  all: true,
+  status: true,
+  labels: true,
+  name: true,
+  kind: true,
+};
+
 /** Lists containers of the root, those of other processes too; newest first. Damaged records are left out here and reported by `doctor`. */
-export async function listContainers(deps: ContainerDeps, options: ListOptions = {}): Promise<ContainerSummary[]> {
+export async function listContainers(
+  deps: ContainerDeps,
+  options: ListContainersOptions = {},
+): Promise<ContainerSummary[]> {
+  assertKnownOptions(options, KNOWN);
+  throwIfAborted(options.signal);
   const { records } = deps.repository.list();
   const rows: ContainerSummary[] = deps.repository.listEphemeral().map((record) => ({
     id: record.id,
@@ -50,7 +75,7 @@ export async function listContainers(deps: ContainerDeps, options: ListOptions =
   }));
   for (const record of records.values()) {
     const current = await upToDate(deps, record, options);
-    if (current !== undefined) rows.push(toSummary(current));
+    if (current !== undefined) rows.push(summarizeContainer(current));
   }
   return rows.filter((row) => matches(row, options)).sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
 }
@@ -66,7 +91,8 @@ async function upToDate(
   return deps.repository.find(record.id);
 }
 
-function toSummary(record: ContainerRecord): ContainerSummary {
+/** The row of a durable container. */
+export function summarizeContainer(record: ContainerRecord): ContainerSummary {
   const { options } = record;
   return {
     id: record.id,
@@ -85,12 +111,13 @@ function toSummary(record: ContainerRecord): ContainerSummary {
   };
 }
 
-function matches(row: ContainerSummary, options: ListOptions): boolean {
+function matches(row: ContainerSummary, options: ListContainersOptions): boolean {
   if (options.status !== undefined) {
     if (!options.status.includes(row.status)) return false;
   } else if (!options.all && !isLive(row.status)) {
     return false;
   }
+  if (options.kind !== undefined && row.kind !== options.kind) return false;
   if (options.name !== undefined && !(row.name ?? '').includes(options.name)) return false;
   return Object.entries(options.labels ?? {}).every(
     ([key, value]) => Object.hasOwn(row.labels, key) && (value === true || row.labels[key] === value),

@@ -5,12 +5,13 @@ import { checkLogOptions, type LogOptions } from '../log-options.js';
 import { isLive } from '../status.js';
 import { waitContainer } from './wait.js';
 
-/** Output of a durable container. With `follow` it goes on until the current run ends. */
+/** Output of a durable container. With `follow` it goes on until the current run ends, or the first one. */
 export async function* containerLogs(deps: ContainerDeps, id: string, options: LogOptions): AsyncGenerator<LogEntry> {
   checkLogOptions(options);
   const record = deps.repository.read(id);
   const path = `${deps.repository.directory(id)}/ctr.log`;
-  const follow = options.follow === true && isLive(record.status);
+  const mayWrite = isLive(record.status) || record.status === 'created' || record.status === 'starting';
+  const follow = options.follow === true && mayWrite;
   if (!follow && !existsSync(path)) return;
   const stopWaiting = new AbortController();
   const ended = follow

@@ -1,6 +1,7 @@
 import { EngineError, engineError } from '../../errors/index.js';
 import { isAlive } from '../../os/index.js';
 import { shortId } from '../../util/ids.js';
+import { assertKnownOptions, type KnownOptions } from '../../util/known-options.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import { isLive } from '../status.js';
@@ -9,21 +10,28 @@ import { removeLocked } from './remove-locked.js';
 import { repairLocked } from './repair.js';
 import { waitContainer } from './wait.js';
 
-/** @public */
-export interface RemoveOptions extends CallOptions {
+/** Options of `container.remove`. @public */
+export interface RemoveContainerOptions extends CallOptions {
   /** Kill it first if it runs. @defaultValue false */
   readonly force?: boolean;
 }
 
+const KNOWN: KnownOptions<RemoveContainerOptions> = { signal: true, force: true };
+
 /** Removes a container that does not run, with everything of it. */
-export async function removeContainer(deps: ContainerDeps, id: string, options: RemoveOptions = {}): Promise<void> {
+export async function removeContainer(
+  deps: ContainerDeps,
+  id: string,
+  options: RemoveContainerOptions = {},
+): Promise<void> {
+  assertKnownOptions(options, KNOWN);
   while (!(await tryRemove(deps, id, options))) {
     // Another process has started it meanwhile.
   }
 }
 
 /** False when it runs and is to be killed first. */
-async function tryRemove(deps: ContainerDeps, id: string, options: RemoveOptions): Promise<boolean> {
+async function tryRemove(deps: ContainerDeps, id: string, options: RemoveContainerOptions): Promise<boolean> {
   if (options.force && !(await endForced(deps, id, options))) return true;
   return deps.repository.withContainer(id, options, async (locked) => {
     await repairLocked(deps, locked, options).catch(unlessDiskFull);

@@ -1,5 +1,6 @@
 import { EngineError } from '../../errors/index.js';
 import { integer } from '../../spec/index.js';
+import { assertKnownOptions, type KnownOptions } from '../../util/known-options.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import type { ContainerRecord } from '../record.js';
@@ -10,17 +11,23 @@ import { waitContainer } from './wait.js';
 
 /** As long as a container's own stopTimeoutMs may be. */
 const checkGrace = integer(0, 864_000_000);
+const KNOWN: KnownOptions<StopContainerOptions> = { signal: true, timeoutMs: true, stopSignal: true };
 
-/** @public */
-export interface StopOptions extends CallOptions {
+/** Options of `container.stop`. @public */
+export interface StopContainerOptions extends CallOptions {
   /** Grace before SIGKILL, milliseconds. @defaultValue the container's stopTimeoutMs, else 10000 */
   readonly timeoutMs?: number;
-  /** @defaultValue the container's stopSignal, else the image's, else SIGTERM */
+  /** First signal: a name with or without `SIG`, or a number. @defaultValue the container's stopSignal, else the image's, else SIGTERM */
   readonly stopSignal?: string | number;
 }
 
 /** Stops a container: its stop signal, then after the grace SIGKILL. One that does not run is left alone. */
-export async function stopContainer(deps: ContainerDeps, id: string, options: StopOptions = {}): Promise<void> {
+export async function stopContainer(
+  deps: ContainerDeps,
+  id: string,
+  options: StopContainerOptions = {},
+): Promise<void> {
+  assertKnownOptions(options, KNOWN);
   if (options.timeoutMs !== undefined) checkGrace('timeoutMs', options.timeoutMs);
   if (options.stopSignal !== undefined) signalNumber(options.stopSignal);
   const record = deps.repository.read(id);

@@ -10,7 +10,9 @@ import { settleExit } from './settle.js';
 export interface ContainerExit {
   /** 0 to 255; 128 + n for a signal; -1 when it was lost with supervisor or host. */
   readonly exitCode: number;
+  /** When its process ended. */
   readonly finishedAt: Date;
+  /** True when the kernel killed it for its memory limit. */
   readonly oomKilled: boolean;
 }
 

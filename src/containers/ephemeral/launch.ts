@@ -106,7 +106,8 @@ async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOpt
     if (spec.linux.seccomp !== undefined) deps.seccompFilters.learn(runtime, spec.linux.seccomp, id, child.exit);
     const cgroup = containerCgroup(deps.config.cgroupParent, id);
     let destroyed = false;
-    const end = finishLaunch(deps, { id, dir, runtime, record, cgroup, wasDestroyed: () => destroyed }, child);
+    let signaled = false;
+    const end = finishLaunch(deps, { id, dir, runtime, record, cgroup, wasEnded: () => destroyed || signaled }, child);
     const destroy = (): void => {
       if (destroyed) return;
       destroyed = true;
@@ -126,7 +127,11 @@ async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOpt
       process: {
         ...streams,
         exit: end,
-        kill: (signal: NodeJS.Signals | number = 'SIGTERM') => child.kill(signalNumber(signal)),
+        kill: (signal: string | number = 'SIGTERM') => {
+          const number = signalNumber(signal);
+          signaled = true;
+          return child.kill(number);
+        },
       },
     };
     deps.live.add(launched);
@@ -143,7 +148,8 @@ interface Launched {
   readonly runtime: OciRuntime;
   readonly record: EphemeralRecord;
   readonly cgroup: string;
-  readonly wasDestroyed: () => boolean;
+  /** Our side sent a signal: a runtime that it met before the process ran did not fail. */
+  readonly wasEnded: () => boolean;
 }
 
 /** After the runtime process has ended: takes away what it made, in the order of the sweep, and tells how it ended. */
@@ -151,7 +157,7 @@ async function finishLaunch(deps: ContainerDeps, launched: Launched, child: Chil
   const exit = await child.exit;
   const { id, dir, runtime, record } = launched;
   const exitCode = exitStatus(exit);
-  const failed = launched.wasDestroyed() ? undefined : startError(launched, exitCode);
+  const failed = launched.wasEnded() ? undefined : startError(launched, exitCode);
   // A runtime that was killed, or failed half-way, may have left its container.
   if (exit.signal !== null || failed !== undefined) {
     await emptyCgroup(deps.cgroups, launched.cgroup);

@@ -1,17 +1,20 @@
+import { engineError } from '../../errors/index.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
 import { validateContainerOptions } from '../../spec/index.js';
 import type { ContainerDeps } from '../deps.js';
+import { bindToSignal } from '../process/bind-to-signal.js';
 import { type CollectOptions, checkCollectOptions, collectProcess } from '../process/collect.js';
 import type { ProcessResult, RunningProcess } from '../process/running-process.js';
 import { launchEphemeral } from './launch.js';
 
-/** Options of `run`: the container's and how output is collected. @public */
+/** Options of `engine.run`: the container's and how output is collected. @public */
 export interface RunOptions extends Omit<ContainerOptions, 'image' | 'command'>, CollectOptions {}
 
-/** Options of `spawn`. @public */
+/** Options of `engine.spawn`. @public */
 export interface SpawnContainerOptions extends Omit<ContainerOptions, 'image' | 'command'> {
-  /** Give the process a stdin to write to. @defaultValue false */
+  /** Give the process a stdin to write to; with `tty` it always has one. @defaultValue false */
   readonly stdin?: boolean;
+  /** Aborts the start, and later kills the container: `exit` then rejects with CANCELED or TIMED_OUT. */
   readonly signal?: AbortSignal;
 }
 
@@ -57,19 +60,16 @@ export async function spawnEphemeral(
     { options: validateContainerOptions(withCommand(rest, image, command)), stdin: stdin ?? false },
     signal === undefined ? {} : { signal },
   );
-  signal?.addEventListener('abort', launched.destroy, { once: true });
-  const done = (): void => signal?.removeEventListener('abort', launched.destroy);
-  launched.process.exit.then(done, done);
-  return {
-    ...launched.process,
-    kill: (kind) => {
-      if (kind !== 'SIGKILL' && kind !== 9) return launched.process.kill(kind);
-      launched.destroy();
-      return true;
-    },
-  };
+  return bindToSignal(launched, signal);
 }
 
 function withCommand(options: object, image: string, command: readonly string[]): ContainerOptions {
+  for (const field of ['image', 'command']) {
+    if (Object.hasOwn(options, field)) {
+      throw engineError('CONFLICTING_OPTIONS', `field ${field} stands in the options beside the argument ${field}`, {
+        details: { field },
+      });
+    }
+  }
   return { ...options, image, ...(command.length > 0 && { command }) };
 }

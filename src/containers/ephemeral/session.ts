@@ -46,6 +46,7 @@ export class Session {
   #sweeper: Sweeper | undefined;
   readonly #ownParents = new Set<string>();
   #execDirMade = false;
+  #logsDirMade = false;
   #closed = false;
 
   constructor(deps: SessionDeps) {
@@ -105,6 +106,15 @@ export class Session {
     if (this.#ownParents.size === 0) mkdirSync(`${this.dir}/own`, { mode: 0o700, recursive: true });
     symlinkSync(parent, `${this.dir}/own/${this.#ownParents.size}`);
     this.#ownParents.add(parent);
+  }
+
+  /** Where a throwaway container's output is kept: beside its directory, so that it can be read after the end. */
+  logPath(id: string): string {
+    if (!this.#logsDirMade) {
+      mkdirSync(`${this.dir}/logs`, { mode: 0o700, recursive: true });
+      this.#logsDirMade = true;
+    }
+    return `${this.dir}/logs/${id}`;
   }
 
   /** Makes the directory of an exec session. Its name has the container's id, by which a sweep tells the process from others. */

@@ -7,16 +7,22 @@ import type { ProcessResult, RunningProcess } from './running-process.js';
 /** What may be written to a process at once. @public */
 export type ProcessInput = string | Uint8Array | Readable;
 
-/** How output is collected. @public */
+/**
+ * How the process is fed and its output collected. Errors that end it carry `details.stdoutTail` and `stderrTail`: the
+ * last 2000 bytes of what it had written.
+ *
+ * @public
+ */
 export interface CollectOptions {
-  /** Written to the process's stdin, which is then ended. A stream is destroyed when the process reads no more. */
+  /** Written to the process's stdin (text as UTF-8), which is then ended. A stream is destroyed when the process reads no more. */
   readonly input?: ProcessInput;
   /** More than this many bytes on stdout or stderr ends the process and throws OUTPUT_TOO_LARGE. @defaultValue 64 MiB */
   readonly maxOutputBytes?: number;
-  /** Ends the process after this long and throws TIMED_OUT. @defaultValue no limit */
+  /** Ends the process after this long, milliseconds, and throws TIMED_OUT. @defaultValue no limit */
   readonly timeoutMs?: number;
-  /** Throw NON_ZERO_EXIT unless the exit code is 0. @defaultValue false */
+  /** Throw NON_ZERO_EXIT unless the exit code is 0; details carry exitCode, stdoutTail, stderrTail. @defaultValue false */
   readonly check?: boolean;
+  /** Ends the process and throws CANCELED, or TIMED_OUT for a timeout signal. */
   readonly signal?: AbortSignal;
 }
 

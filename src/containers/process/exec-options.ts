@@ -9,16 +9,19 @@ export interface ExecOptions {
   readonly workingDir?: string;
   /** `name`, `uid`, `name:group`, `uid:gid`. @defaultValue the container's */
   readonly user?: string;
+  /** Give the process a terminal; all its output is then on stdout. @defaultValue false */
   readonly tty?: boolean;
+  /** Terminal size at start, in characters; needs tty. */
   readonly consoleSize?: { readonly rows: number; readonly columns: number };
-  /** All capabilities. */
+  /** All capabilities. @defaultValue false */
   readonly privileged?: boolean;
 }
 
-/** For `spawn`: whether stdin is wanted. @public */
+/** Options of a container's `spawn`. @public */
 export interface SpawnOptions extends ExecOptions {
-  /** Give the process a stdin to write to; otherwise it reads end-of-file at once. @defaultValue false */
+  /** Give the process a stdin to write to; otherwise it reads end-of-file at once. With `tty` it always has one. @defaultValue false */
   readonly stdin?: boolean;
+  /** Kills the process: `exit` then rejects with CANCELED or TIMED_OUT. */
   readonly signal?: AbortSignal;
 }
 

@@ -14,19 +14,30 @@ export interface RunningProcess {
   readonly stdout: Readable;
   /** Empty with a tty. */
   readonly stderr: Readable;
-  /** Settles when the process has ended and all that belonged to it is cleaned up; rejects when it could not be started. */
+  /**
+   * Settles when the process has ended and all that belonged to it is cleaned up, whether or not its output was read.
+   * Rejects when it could not be started (COMMAND_NOT_FOUND and its kin, with `details.exitCode`) and when its signal
+   * was aborted (CANCELED, TIMED_OUT). Nothing happens to a host that does not look at it.
+   */
   readonly exit: Promise<ProcessExit>;
-  /** Sends a signal (default SIGTERM); false when it has ended. */
-  kill(signal?: NodeJS.Signals | number): boolean;
-  /** Sets the terminal's size; needs a tty. */
+  /**
+   * Sends a signal: a name with or without `SIG`, or a number. False when the process has ended. Throws BAD_SIGNAL.
+   * @defaultValue SIGTERM
+   */
+  kill(signal?: string | number): boolean;
+  /** Sets the terminal's size, in characters. Throws BAD_OPTION without a tty; nothing happens after the end. */
   resize(size: { readonly rows: number; readonly columns: number }): void;
 }
 
 /** Output of a process that has ended. @public */
 export interface ProcessResult extends ProcessExit {
+  /** As UTF-8 text, unchanged: the last newline is there. With a tty: all output, with `\r\n` line ends. */
   readonly stdout: string;
+  /** As UTF-8 text; empty with a tty. */
   readonly stderr: string;
+  /** The bytes of stdout. */
   readonly stdoutBytes: Buffer;
+  /** The bytes of stderr. */
   readonly stderrBytes: Buffer;
   /** From the call to the end of clean-up, milliseconds. */
   readonly durationMs: number;

@@ -2,6 +2,15 @@ import { defineReasons } from './define.js';
 
 export const CONTAINER_REASONS = defineReasons({
   CONTAINER_NOT_FOUND: { code: 'NOT_FOUND', remedy: 'containers.list({ all: true }) shows what exists' },
+  CONTAINER_EPHEMERAL: {
+    code: 'NOT_FOUND',
+    remedy: 'use the handle that containers.ephemeral gave; no other process has one',
+  },
+  CONTAINER_ENDED: {
+    code: 'FAILED_PRECONDITION',
+    remedy: 'a throwaway container runs once; make another',
+  },
+  NO_STDIN: { code: 'FAILED_PRECONDITION', remedy: 'create the container with openStdin: true' },
   CONTAINER_RUNNING: { code: 'FAILED_PRECONDITION', remedy: 'stop the container first, or pass force' },
   CONTAINER_NOT_RUNNING: { code: 'FAILED_PRECONDITION', remedy: 'start the container first' },
   CONTAINER_BAD_STATUS: {

@@ -27,14 +27,15 @@ export type HostFile =
   /** A file with this content. @defaultValue mode 0644 */
   | { readonly content: string; readonly target: string; readonly mode?: number };
 
-/** @public */
+/** Options of `images.fromHost`: what is in the image, and what runs in it. @public */
 export interface FromHostOptions extends CallOptions, MadeImageConfig {
   /** Absolute paths of executables or scripts, or names that PATH has. */
   readonly executables: readonly string[];
+  /** Further files and directories, not followed to libraries. */
   readonly files?: readonly HostFile[];
   /** Symbolic links to add: `{ '/bin/sh': '/bin/busybox' }`. */
   readonly links?: Readonly<Record<string, string>>;
-  /** Name of the image. */
+  /** Name of the image: `demo` or `registry.example/team/demo:1.2`; no tag means `latest`. @defaultValue nameless */
   readonly reference?: string;
   /** Move a name that another image has; else NAME_TAKEN. @defaultValue true */
   readonly replaceTags?: boolean;

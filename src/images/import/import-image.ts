@@ -17,7 +17,7 @@ import { readSkopeoDir } from './import-skopeo-dir.js';
 import { badSource, type ImageInput, type Located, locateSource, openFiles } from './open-source.js';
 import { type ImageToStore, storeImage } from './store-image.js';
 
-/** @public */
+/** Options of `images.load`. @public */
 export interface LoadImagesOptions extends CallOptions {
   /** What the source is. @defaultValue `auto`: told by what is in it */
   readonly format?: ImageFormat | 'auto';
@@ -29,7 +29,7 @@ export interface LoadImagesOptions extends CallOptions {
   readonly replaceTags?: boolean;
 }
 
-/** @public */
+/** Options of `images.import`. @public */
 export interface ImportImageOptions extends LoadImagesOptions {
   /** The image's name here, instead of those the source has. */
   readonly reference?: string;

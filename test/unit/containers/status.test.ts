@@ -11,6 +11,7 @@ const TABLE: Record<GuardedVerb, [ContainerStatus[], 'CONTAINER_NOT_RUNNING' | '
   stop: [['running', 'paused', 'created', 'exited'], 'CONTAINER_BAD_STATUS'],
   kill: [['running', 'paused'], 'CONTAINER_NOT_RUNNING'],
   exec: [['running'], 'CONTAINER_NOT_RUNNING'],
+  stdin: [['running'], 'CONTAINER_NOT_RUNNING'],
 };
 
 describe('the status machine', () => {
