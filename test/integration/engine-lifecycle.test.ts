@@ -130,7 +130,7 @@ describe('opening and closing', () => {
         },
       ];
       for (const call of calls) await rejectsWith(async () => call(), closed);
-      await rejectsWith(box.exec(['true']), { reason: 'CONTAINER_NOT_RUNNING' });
+      await rejectsWith(box.exec(['true']), { reason: 'CONTAINER_ENDED' });
 
       const other = await bed.open();
       const found = await other.containers.get('durable');
@@ -209,7 +209,7 @@ describe('opening and closing', () => {
           runDir: elsewhere.runDir,
           defaultRuntime: 'runc',
         });
-        assert.deepEqual(stranger.images.list(), []);
+        assert.deepEqual(await stranger.images.list(), []);
         await stranger.images.import(busyboxTree(), { format: 'rootfs', reference: IMAGE });
         const options = { image: IMAGE, command: ['sleep', '100'], name: 'same' };
         await using here = await bed.engine.containers.ephemeral(options);

@@ -234,7 +234,7 @@ describe('engine.spawn', () => {
       process.stdout.resume();
       process.stderr.resume();
       abort.abort();
-      assert.deepEqual(await process.exit, { exitCode: 137 });
+      await rejectsWith(process.exit, { reason: 'CANCELED' });
       assert.deepEqual(listing(bed), before);
     }));
 

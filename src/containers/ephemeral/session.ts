@@ -46,7 +46,6 @@ export class Session {
   #sweeper: Sweeper | undefined;
   readonly #ownParents = new Set<string>();
   #execDirMade = false;
-  #logsDirMade = false;
   #closed = false;
 
   constructor(deps: SessionDeps) {
@@ -66,7 +65,8 @@ export class Session {
   /** The process group for runtime processes; starts the sweeper with the first call, and again should it have died. */
   processGroup(): number {
     if (this.#closed) throw engineError('CLOSED', 'the engine is closed');
-    if (this.#sweeper === undefined) mkdirSync(`${this.dir}/c`, { mode: 0o700, recursive: true });
+    if (this.#sweeper === undefined)
+      for (const part of ['c', 'logs']) mkdirSync(`${this.dir}/${part}`, { mode: 0o700, recursive: true });
     if (this.#sweeper === undefined || !this.#sweeper.alive) this.#startSweeper();
     return (this.#sweeper as Sweeper).processGroup;
   }
@@ -110,10 +110,6 @@ export class Session {
 
   /** Where a throwaway container's output is kept: beside its directory, so that it can be read after the end. */
   logPath(id: string): string {
-    if (!this.#logsDirMade) {
-      mkdirSync(`${this.dir}/logs`, { mode: 0o700, recursive: true });
-      this.#logsDirMade = true;
-    }
     return `${this.dir}/logs/${id}`;
   }
 
