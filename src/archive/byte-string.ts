@@ -1,4 +1,4 @@
-import type { CPath } from '../os/syscalls/index.js';
+import type { PathBytes } from '../os/syscalls/index.js';
 
 /**
  * Names in archives and file systems are bytes, not text. Inside this folder a name is a *byte string*: a string with one
@@ -33,6 +33,6 @@ export function compareBytes(a: string, b: string): number {
 }
 
 /** A byte string as a path for the system calls of `os/syscalls`. */
-export function syscallPath(bytes: string): CPath {
-  return NON_ASCII.test(bytes) ? Buffer.from(`${bytes}\0`, 'latin1') : bytes;
+export function syscallPath(bytes: string): PathBytes {
+  return NON_ASCII.test(bytes) ? Buffer.from(bytes, 'latin1') : bytes;
 }

@@ -80,9 +80,12 @@ export class CompiledFilters implements SeccompFilters {
   }
 }
 
-/** Flags of a profile are not part of the filter, so a profile with flags is always compiled. */
-function usable(runtime: OciRuntime, seccomp: OciSeccomp): boolean {
-  return runtime.binary.flavor === 'crun' && (seccomp.flags ?? []).length === 0;
+/**
+ * Flags of a profile are not part of the filter, so a profile with flags is always compiled. So is one that allows what
+ * it does not name: a newer libseccomp knows more of the names that it denies, and a kept filter would let those pass.
+ */
+function usable(runtime: OciRuntime, { flags = [], defaultAction }: OciSeccomp): boolean {
+  return runtime.binary.flavor === 'crun' && flags.length === 0 && !/_(ALLOW|LOG)$/.test(defaultAction);
 }
 
 /** Links the file as soon as it exists; then waits until the container has ended, when it is whole for certain. */

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import type { LogStream } from './cri-record.js';
 
 /** Longer lines become several records, as conmon and the kubelet do it. */
@@ -8,6 +8,8 @@ const NEWLINE = 0x0a;
 /** Appends a container's output to a CRI-format log as it comes: one write per chunk. */
 export class CriLogWriter {
   readonly #fd: number;
+  readonly #maxBytes: number;
+  #size: number;
   #torn = false;
   #closed = false;
   #error: unknown;
@@ -16,9 +18,11 @@ export class CriLogWriter {
   #ms = 0;
   #msNs = 0n;
 
-  /** Opens (or makes, 0600) the log. */
-  constructor(path: string) {
+  /** Opens (or makes, 0600) the log. One that would grow beyond `maxBytes` begins anew: the older output is dropped. */
+  constructor(path: string, options: { readonly maxBytes?: number } = {}) {
     this.#fd = openSync(path, 'a', 0o600);
+    this.#maxBytes = options.maxBytes ?? Number.POSITIVE_INFINITY;
+    this.#size = fstatSync(this.#fd).size;
   }
 
   /** Why output could not be written (a full disk): such output is lost, the container goes on. */
@@ -44,12 +48,17 @@ export class CriLogWriter {
     const bytes = this.#torn ? Buffer.concat([Buffer.of(NEWLINE), records]) : records;
     let at = 0;
     try {
+      if (this.#size > 0 && this.#size + bytes.length > this.#maxBytes) {
+        ftruncateSync(this.#fd);
+        this.#size = 0;
+      }
       while (at < bytes.length) at += writeSync(this.#fd, bytes, at);
       this.#torn = false;
     } catch (error) {
       this.#error = error;
       if (at > 0) this.#torn = true;
     }
+    this.#size += at;
   }
 
   /** UTC with nanoseconds; later calls never give an earlier time within a millisecond. */

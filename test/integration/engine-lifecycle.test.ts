@@ -130,7 +130,7 @@ describe('opening and closing', () => {
         },
       ];
       for (const call of calls) await rejectsWith(async () => call(), closed);
-      await rejectsWith(box.exec(['true']), { reason: 'CONTAINER_NOT_RUNNING' });
+      await rejectsWith(box.exec(['true']), { reason: 'CONTAINER_ENDED' });
 
       const other = await bed.open();
       const found = await other.containers.get('durable');
@@ -174,8 +174,11 @@ describe('opening and closing', () => {
       const work = async (): Promise<void> => {
         const engine = await bed.open();
         await engine.run(IMAGE, ['cat'], { input: 'x' });
-        const container = await engine.containers.run({ image: IMAGE, command: ['sh', '-c', 'echo hi; sleep 0.1'] });
-        await container.exec(['true']);
+        const container = await engine.containers.run({
+          image: IMAGE,
+          command: ['sh', '-c', 'echo hi; until [ -e /go ]; do sleep 0.02; done'],
+        });
+        await container.exec(['touch', '/go']);
         for await (const _ of container.logs({ follow: true }));
         await container.wait();
         await container.remove();

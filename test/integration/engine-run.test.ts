@@ -234,7 +234,7 @@ describe('engine.spawn', () => {
       process.stdout.resume();
       process.stderr.resume();
       abort.abort();
-      await assert.rejects(process.exit, { code: 'CANCELED', reason: 'CANCELED' });
+      await rejectsWith(process.exit, { reason: 'CANCELED' });
       assert.deepEqual(listing(bed), before);
     }));
 

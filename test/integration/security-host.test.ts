@@ -42,8 +42,8 @@ async function startAll(engine: Engine): Promise<(Container | EphemeralContainer
 
 async function removeAll(containers: readonly (Container | EphemeralContainer)[]): Promise<void> {
   for (const one of containers) {
-    if ('inspect' in one) await one.remove({ force: true });
-    else await one.remove();
+    if ('start' in one) await one.remove({ force: true });
+    else await one[Symbol.asyncDispose]();
   }
 }
 
@@ -324,6 +324,25 @@ test('a flood of output without a reader fills no memory, and a limit ends it', 
     await container.remove({ force: true });
     await Promise.all(unread.map((one) => one.exit.catch(() => {})));
   });
+});
+
+test('a throwaway container that never stops talking does not fill the run dir', async (t) => {
+  await withEngine(
+    t,
+    async ({ engine, runDir }) => {
+      const box = await engine.containers.ephemeral({ image: IMAGE, command: ['yes', 'x'.repeat(1000)] });
+      const size = () => Number(execFileSync('du', ['-sxk', runDir], { encoding: 'utf8' }).split('\t')[0]);
+      let largest = 0;
+      for (let n = 0; n < 10; n++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        largest = Math.max(largest, size());
+      }
+      assert.ok(largest < 4 << 10, `${largest} KiB`);
+      for await (const entry of box.logs({ tail: 1 })) assert.match(String(entry.data), /^x+$/);
+      await box[Symbol.asyncDispose]();
+    },
+    { maxCollectedOutputBytes: 1 << 20 },
+  );
 });
 
 test('a process that stays behind with the output open does not outlast the time limit', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -10,13 +10,16 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { arch, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Engine, EngineError } from 'caisson';
 import { mknod } from '#src/os/syscalls/index.js';
+import { openRootfsReader } from '#src/spec/index.js';
 import { withEngine } from '#support/engine-bed.js';
 import { importHostile } from '#support/hostile-image.js';
+import { requireBinary } from '#support/require.js';
+import { tempDir } from '#support/roots.js';
 
 const REFERENCE = 'test/hostile';
 
@@ -322,4 +325,29 @@ test('an entrypoint that is the runtime itself changes no runtime', async (t) =>
     assert.equal(sum(), before);
     assert.ok(!readdirSync('/').includes('wrote'));
   });
+});
+
+test('files that are exchanged while they are looked up are never read outside the root', (t) => {
+  const perl = requireBinary(t, 'perl');
+  if (perl === undefined || arch() !== 'x64') return t.skip('missing: perl on x86-64');
+  const { dir } = victim(t);
+  const root = tempDir(t);
+  mkdirSync(join(root, 'etc'));
+  writeFileSync(join(root, 'etc/passwd'), 'inside');
+  symlinkSync(dir, join(root, 'evil'));
+  // renameat2(RENAME_EXCHANGE), as fast as it goes: a container can do the same.
+  const script = 'chdir shift; $a="etc"; $b="evil"; syscall(316,-100,$a,-100,$b,2) while 1';
+  const racer = spawn(perl, ['-e', script, root], { stdio: 'ignore' });
+  t.after(() => racer.kill('SIGKILL'));
+  const reader = openRootfsReader(root);
+  const seen = new Set<string>();
+  const endsAt = Date.now() + 2_000;
+  while (Date.now() < endsAt) {
+    try {
+      seen.add(String(reader.readFile('/etc/passwd', 1 << 20)));
+    } catch (error) {
+      assert.ok(EngineError.is(error, undefined, 'HOSTILE_ROOTFS'), String(error));
+    }
+  }
+  assert.deepEqual([...seen].sort(), ['inside', 'undefined']);
 });

@@ -3,8 +3,10 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { identifyProcess, type ProcessIdentity, unmount } from '#src/os/index.js';
+import type { SupervisedTask } from '#src/runtime/index.js';
 import { command, DeathBed, pids } from '#support/death-bed.js';
 import { requireBinary, requireRoot } from '#support/require.js';
+import { realSupervisor } from '#support/supervisor-bed.js';
 
 const sleeper = { image: 'box', command: ['sleep', '1000'] };
 
@@ -80,6 +82,30 @@ describe('durable containers of a host that was killed', () => {
       await container.start();
       await container.exec(['true'], { check: true });
       await container.remove({ force: true });
+      await engine.close();
+      assert.deepEqual(await bed.leaks(), []);
+    });
+
+    it(`${supervisor}: who still waits for an earlier run does not end the next one`, async (t) => {
+      if (!ready(t, program)) return;
+      await using bed = await newBed({ engine: { supervisor } });
+      await using engine = await bed.open();
+      const container = await engine.containers.run({ ...sleeper, name: 'again' });
+      const record = JSON.parse(readFileSync(`${bed.root}/v1/containers/${container.id}/record.json`, 'utf8'));
+      const task = record.record.task as SupervisedTask;
+      await container.stop({ timeoutMs: 0 });
+      await container.start();
+      // Another process that was slow to wake up sees that run 1 has ended and that nobody knows how.
+      const late = await realSupervisor(supervisor).wait(task);
+      assert.equal(late.exitCode, -1);
+      assert.deepEqual(
+        (await engine.containers.list()).map((row) => row.id),
+        [container.id],
+      );
+      await container.exec(['true'], { check: true });
+      await container.kill('SIGKILL');
+      assert.equal((await container.wait()).exitCode, 137);
+      await container.remove();
       await engine.close();
       assert.deepEqual(await bed.leaks(), []);
     });

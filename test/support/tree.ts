@@ -24,7 +24,7 @@ export function snapshotTree(root: string, options: SnapshotTreeOptions = {}): T
   const rootBytes = Buffer.from(root).toString('latin1');
   const visit = (path: string, shown: string): void => {
     const bytes = Buffer.from(path, 'latin1');
-    const c = Buffer.from(`${path}\0`, 'latin1');
+    const c = Buffer.from(path, 'latin1');
     const stat = lstatSync(bytes, { bigint: true });
     const parts = [`mode=${(stat.mode & 0o7777n).toString(8)}`, `owner=${stat.uid}:${stat.gid}`];
     if (!options.ignoreTimes) parts.push(`mtime=${stat.mtimeNs}`);

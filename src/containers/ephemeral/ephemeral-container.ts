@@ -87,7 +87,7 @@ export class EphemeralContainer implements AsyncDisposable {
     return this.#launch.process.stdin;
   }
 
-  /** Host pid of the container's init. Throws CONTAINER_NOT_RUNNING. */
+  /** Host pid of the container's init. Throws CONTAINER_ENDED. */
   get pid(): number {
     this.#assertRunning('pid');
     return this.#readPid();
@@ -95,7 +95,7 @@ export class EphemeralContainer implements AsyncDisposable {
 
   /**
    * Runs a command in the container and collects its output. A non-zero exit code is a result, not an error, unless
-   * `check`. Throws CONTAINER_NOT_RUNNING, NO_COMMAND, COMMAND_NOT_FOUND (exit code 127 in details), COMMAND_NOT_EXECUTABLE
+   * `check`. Throws CONTAINER_ENDED, NO_COMMAND, COMMAND_NOT_FOUND (exit code 127 in details), COMMAND_NOT_EXECUTABLE
    * (126), UNKNOWN_USER, BAD_WORKING_DIR, TIMED_OUT, OUTPUT_TOO_LARGE, NON_ZERO_EXIT.
    */
   async exec(command: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<ProcessResult> {
@@ -108,14 +108,15 @@ export class EphemeralContainer implements AsyncDisposable {
     );
   }
 
-  /** Runs a command in the container and gives its streams. Throws CONTAINER_NOT_RUNNING; errors of the start reject `exit`. */
+  /** Runs a command in the container and gives its streams. Throws CONTAINER_ENDED; errors of the start reject `exit`. */
   async spawn(command: readonly string[], options: SpawnOptions = {}): Promise<RunningProcess> {
     return bindToSignal(this.#exec(command, options), options.signal);
   }
 
   /**
-   * The container's output by lines, from the first byte on; with `follow` also what comes until it ends. It can be
-   * read after the end too, until the container is removed or the engine closed: then there is none.
+   * The container's output by lines, from the first byte on (of more than `maxCollectedOutputBytes`, the latest); with
+   * `follow` also what comes until it ends. It can be read after the end too, until the container is removed or the
+   * engine closed: then there is none.
    */
   logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
     checkLogOptions(options);
@@ -184,7 +185,7 @@ export class EphemeralContainer implements AsyncDisposable {
 
   #assertRunning(verb: string): void {
     if (!this.#ended) return;
-    throw engineError('CONTAINER_NOT_RUNNING', `container ${shortId(this.id)} has ended; ${verb} needs it running`, {
+    throw engineError('CONTAINER_ENDED', `container ${shortId(this.id)} has ended; ${verb} needs it running`, {
       details: { id: this.id, verb },
     });
   }
@@ -192,7 +193,8 @@ export class EphemeralContainer implements AsyncDisposable {
   /** Output is kept in a file, so that a container never waits for a reader and `logs` can start at any time. Resolves when all of it is there. */
   #keepLog(): Promise<unknown> {
     const { stdout, stderr } = this.#launch.process;
-    const log = new CriLogWriter(this.#logPath);
+    // In the run dir, which is memory on most hosts: a flood of output must not fill it.
+    const log = new CriLogWriter(this.#logPath, { maxBytes: this.#deps.config.maxCollectedOutputBytes });
     stdout.on('data', (chunk: Buffer) => log.append('stdout', chunk));
     stderr.on('data', (chunk: Buffer) => log.append('stderr', chunk));
     // The exit may be known before the last output has come through the pipes.

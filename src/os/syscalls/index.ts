@@ -11,7 +11,7 @@ export {
   syncfsAsync,
   utimensat,
 } from './files.js';
-export { type CPath, errnoOf, type PathBytes } from './lib.js';
+export { errnoOf, type PathBytes } from './lib.js';
 export { sealedMemfd } from './memfd.js';
 export { MNT_DETACH, MS, mount, UMOUNT_NOFOLLOW, umount } from './mount.js';
 export { type PosixSpawnRequest, posixSpawn, waitpidNow } from './posix-spawn.js';

@@ -59,9 +59,6 @@ export function libcAsync<A extends readonly unknown[]>(prototype: string): (...
 /** A path for a C function. Names on disk need not be UTF-8: a Buffer has the bytes as they are, without an end mark. */
 export type PathBytes = string | Uint8Array;
 
-/** As `PathBytes`; a Buffer may have an end mark already. */
-export type CPath = PathBytes;
-
 export function pathArgument(path: PathBytes): PathBytes {
   if (typeof path === 'string') return path;
   if (path.includes(0)) throw syscallError('path', 'EINVAL', { argument: path });

@@ -119,7 +119,11 @@ async function dial(task: SupervisedTask, call: CallOptions): Promise<TtrpcClien
       details: { id: task.id },
     });
   }
-  return await TtrpcClient.connect(task.address, TASK_SERVICE, call);
+  const client = await TtrpcClient.connect(task.address, TASK_SERVICE, call);
+  // The next run's shim listens at the same address: one that answers is ours only while ours lives.
+  if (task.supervisorProcess === undefined || isAlive(task.supervisorProcess)) return client;
+  client[Symbol.dispose]();
+  throw engineError('SUPERVISOR_GONE', `the shim of container ${quote(task.id)} is gone`, { details: { id: task.id } });
 }
 
 async function closeStdin(task: SupervisedTask): Promise<void> {
