@@ -73,7 +73,7 @@ export class Engine implements AsyncDisposable {
 
   private constructor(parts: EngineParts) {
     this.#parts = parts;
-    this.images = Images.make(parts.images, () => this.#assertOpen());
+    this.images = Images.make(parts.images, parts.deps.live);
     this.containers = Containers.make(parts.deps);
   }
 

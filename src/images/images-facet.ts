@@ -45,6 +45,14 @@ const LIST: KnownOptions<ListImagesOptions> = {
 };
 const REMOVE: KnownOptions<RemoveImageOptions> = { signal: true, force: true };
 
+/** The engine's door. */
+interface Gate {
+  /** Throws CLOSED. */
+  assertOpen(): void;
+  /** Does work that close awaits. Throws CLOSED. */
+  call<T>(work: () => Promise<T>): Promise<T>;
+}
+
 /**
  * Images of an engine's root, shared by all processes that have it open. A `reference` argument is a name
  * (`alpine`, `registry.example/team/app:1.2`, `name@sha256:…`; no tag means `latest`), a digest, an id or the
@@ -55,16 +63,16 @@ const REMOVE: KnownOptions<RemoveImageOptions> = { signal: true, force: true };
  */
 export class Images {
   readonly #store: ImageStore;
-  readonly #assertOpen: () => void;
+  readonly #gate: Gate;
 
-  private constructor(store: ImageStore, assertOpen: () => void) {
+  private constructor(store: ImageStore, gate: Gate) {
     this.#store = store;
-    this.#assertOpen = assertOpen;
+    this.#gate = gate;
   }
 
   /** For the engine. @internal */
-  static make(store: ImageStore, assertOpen: () => void): Images {
-    return new Images(store, assertOpen);
+  static make(store: ImageStore, gate: Gate): Images {
+    return new Images(store, gate);
   }
 
   /**
@@ -76,16 +84,16 @@ export class Images {
    * DIGEST_MISMATCH, SIZE_MISMATCH, DIFF_ID_MISMATCH, UNSUPPORTED_MEDIA_TYPE, LAYER_TOO_LARGE, NAME_TAKEN, DISK_FULL.
    */
   async import(source: ImageInput, options: ImportImageOptions = {}): Promise<ImageSummary> {
-    this.#assertOpen();
+    this.#gate.assertOpen();
     assertKnownOptions(options, IMPORT);
-    return this.#store.import(source, options);
+    return this.#gate.call(() => this.#store.import(source, options));
   }
 
   /** Imports every image of a source: `docker load` for all formats. Names that other images have move. Throws as `import`. */
   async load(source: ImageInput, options: LoadImagesOptions = {}): Promise<readonly ImageSummary[]> {
-    this.#assertOpen();
+    this.#gate.assertOpen();
     assertKnownOptions(options, LOAD);
-    return this.#store.load(source, options);
+    return this.#gate.call(() => this.#store.load(source, options));
   }
 
   /**
@@ -94,52 +102,50 @@ export class Images {
    * BAD_OPTION, NAME_TAKEN, DISK_FULL.
    */
   async fromHost(options: FromHostOptions): Promise<ImageSummary> {
-    this.#assertOpen();
+    this.#gate.assertOpen();
     assertKnownOptions(options, FROM_HOST);
-    return this.#store.fromHost(options);
+    return this.#gate.call(() => this.#store.fromHost(options));
   }
 
   /** The image that a reference means. Throws IMAGE_NOT_FOUND, AMBIGUOUS_ID. */
   async get(reference: string): Promise<ImageSummary> {
-    this.#assertOpen();
+    this.#gate.assertOpen();
     return this.#store.get(reference);
   }
 
   /** Like `get`, but `undefined` when there is none. Throws AMBIGUOUS_ID. */
   async find(reference: string): Promise<ImageSummary | undefined> {
-    this.#assertOpen();
+    this.#gate.assertOpen();
     return this.#store.find(reference);
   }
 
   /** Images that pass every filter, the newest first. Throws IMAGE_NOT_FOUND for a `before` or `since` that is not there. */
   async list(options: ListImagesOptions = {}): Promise<readonly ImageSummary[]> {
-    this.#assertOpen();
+    this.#gate.assertOpen();
     assertKnownOptions(options, LIST);
     return this.#store.list(options);
   }
 
   /** Everything about an image: its config and layers too. Throws IMAGE_NOT_FOUND, AMBIGUOUS_ID. */
   async inspect(reference: string): Promise<ImageDetails> {
-    this.#assertOpen();
+    this.#gate.assertOpen();
     return this.#store.inspect(reference);
   }
 
   /** How an image was built, the newest step first. Throws IMAGE_NOT_FOUND, AMBIGUOUS_ID. */
   async history(reference: string): Promise<readonly ImageHistoryEntry[]> {
-    this.#assertOpen();
+    this.#gate.assertOpen();
     return this.#store.history(reference);
   }
 
   /** Gives an image a further name; a name that another image has moves. Idempotent. Throws IMAGE_NOT_FOUND, AMBIGUOUS_ID. */
   async tag(reference: string, name: string, call: CallOptions = {}): Promise<void> {
-    this.#assertOpen();
-    await this.#store.tag(reference, name, call);
+    await this.#gate.call(() => this.#store.tag(reference, name, call));
   }
 
   /** Takes a name away; the image stays, nameless when it was the last. Throws IMAGE_NOT_FOUND when there is no such name. */
   async untag(name: string, call: CallOptions = {}): Promise<void> {
-    this.#assertOpen();
-    await this.#store.untag(name, call);
+    await this.#gate.call(() => this.#store.untag(name, call));
   }
 
   /**
@@ -148,9 +154,9 @@ export class Images {
    * IMAGE_HAS_NAMES.
    */
   async remove(reference: string, options: RemoveImageOptions = {}): Promise<RemovedImage> {
-    this.#assertOpen();
+    this.#gate.assertOpen();
     assertKnownOptions(options, REMOVE);
-    return this.#store.remove(reference, options);
+    return this.#gate.call(() => this.#store.remove(reference, options));
   }
 
   /** Not built yet: throws NOT_BUILT_YET. `import` and `load` take what skopeo or `docker save` wrote. */

@@ -61,7 +61,10 @@ export async function* readLog(options: ReadLogOptions): AsyncIterable<LogEntry>
     if (until !== undefined && entry.time > until) break;
     const whole = joinPartials ? joiner.push(entry) : entry;
     if (inTail && at >= (joinPartials ? start.firstEnd : start.offset)) inTail = false;
-    if (whole !== undefined && !inTail && isSelected(whole)) yield withText(whole);
+    if (whole === undefined || inTail || !isSelected(whole)) continue;
+    yield withText(whole);
+    // More lines may have been read already: an aborted loop gets none of them.
+    throwIfAborted(signal);
   }
   yield* joiner.flush().filter(isSelected).map(withText);
 }

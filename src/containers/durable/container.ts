@@ -1,8 +1,9 @@
 import type { Writable } from 'node:stream';
 import type { LogEntry } from '../../logs/index.js';
+import { assertKnownOptions } from '../../util/known-options.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
-import type { LogOptions } from '../log-options.js';
+import { checkLogOptions, type LogOptions } from '../log-options.js';
 import type { CollectOptions } from '../process/collect.js';
 import type { ExecOptions, SpawnOptions } from '../process/exec-options.js';
 import type { ProcessResult, RunningProcess } from '../process/running-process.js';
@@ -13,7 +14,7 @@ import { containerLogs } from './logs.js';
 import { type RemoveContainerOptions, removeContainer } from './remove.js';
 import { startContainer } from './start.js';
 import { openContainerStdin } from './stdin.js';
-import { type StopContainerOptions, stopContainer } from './stop.js';
+import { STOP, type StopContainerOptions, stopContainer } from './stop.js';
 import { type ContainerExit, waitContainer } from './wait.js';
 
 /**
@@ -56,6 +57,7 @@ export class Container {
    */
   async stop(options: StopContainerOptions = {}): Promise<void> {
     this.#deps.live.assertOpen();
+    assertKnownOptions(options, STOP);
     return stopContainer(this.#deps, this.id, { ...options, ...this.#deps.live.orClosing(options) });
   }
 
@@ -109,7 +111,8 @@ export class Container {
    * write, one after the other; `end()` is end-of-file for the container, `destroy()` only lets go of it. Throws
    * CONTAINER_NOT_RUNNING, NO_STDIN, STDIN_CLOSED.
    */
-  stdin(call: CallOptions = {}): Promise<Writable> {
+  async stdin(call: CallOptions = {}): Promise<Writable> {
+    this.#deps.live.assertOpen();
     return openContainerStdin(this.#deps, this.id, call);
   }
 
@@ -119,6 +122,7 @@ export class Container {
    */
   logs(options: LogOptions = {}): AsyncIterable<LogEntry> {
     this.#deps.live.assertOpen();
+    checkLogOptions(options);
     return containerLogs(this.#deps, this.id, { ...options, ...this.#deps.live.orClosing(options) });
   }
 }

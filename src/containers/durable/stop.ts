@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors/index.js';
 import { integer } from '../../spec/index.js';
-import { assertKnownOptions, type KnownOptions } from '../../util/known-options.js';
+import type { KnownOptions } from '../../util/known-options.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import type { ContainerRecord } from '../record.js';
@@ -11,7 +11,8 @@ import { waitContainer } from './wait.js';
 
 /** As long as a container's own stopTimeoutMs may be. */
 const checkGrace = integer(0, 864_000_000);
-const KNOWN: KnownOptions<StopContainerOptions> = { signal: true, timeoutMs: true, stopSignal: true };
+/** Checked by the handle: it gives the call another signal. */
+export const STOP: KnownOptions<StopContainerOptions> = { signal: true, timeoutMs: true, stopSignal: true };
 
 /** Options of `container.stop`. @public */
 export interface StopContainerOptions extends CallOptions {
@@ -27,7 +28,6 @@ export async function stopContainer(
   id: string,
   options: StopContainerOptions = {},
 ): Promise<void> {
-  assertKnownOptions(options, KNOWN);
   if (options.timeoutMs !== undefined) checkGrace('timeoutMs', options.timeoutMs);
   if (options.stopSignal !== undefined) signalNumber(options.stopSignal);
   const record = deps.repository.read(id);

@@ -102,5 +102,5 @@ for own in "$session"/own/*/; do
   for id in $ids; do set -- "$@" "$own$id"; done
 done
 [ $# = 0 ] || rm -rf "$@" || busy=1
-[ $busy = 1 ] || rm -rf "$session"/c/* "$session"/x "$session"/logs
+[ $busy = 1 ] || rm -rf "$session"/c/* "$session"/x "$session"/*.log
 `;

@@ -14,9 +14,6 @@ import { checkExecOptions, type SpawnOptions } from './exec-options.js';
 import { openStdio } from './inline-process.js';
 import type { ProcessExit, RunningProcess } from './running-process.js';
 
-/** How long a runtime may take to notice that the process it watches was killed. */
-const REAP_MS = 2_000;
-
 /** The container that is entered. */
 export interface ExecTarget {
   readonly id: string;
