@@ -51,16 +51,14 @@ export class Scope implements AsyncDisposable {
   }
 
   /**
-   * Removes all that was made through the scope, the newest first. Idempotent. Throws SCOPE_CLEANUP_FAILED when
-   * something could not be removed; the rest is gone all the same.
+   * Removes all that was made through the scope, the newest first. Idempotent. The first call throws
+   * SCOPE_CLEANUP_FAILED when something could not be removed; the rest is gone all the same.
    */
-  async close(): Promise<void> {
-    if (this.#closing === undefined) {
-      this.#closing = this.#removeAll();
-      return this.#closing;
-    }
-    // What could not be removed has been told to the first caller.
-    await this.#closing.catch(() => {});
+  close(): Promise<void> {
+    // What could not be removed is told once.
+    if (this.#closing !== undefined) return this.#closing.catch(() => {});
+    this.#closing = this.#removeAll();
+    return this.#closing;
   }
 
   /** `close()` */

@@ -234,7 +234,7 @@ describe('engine.spawn', () => {
       process.stdout.resume();
       process.stderr.resume();
       abort.abort();
-      await rejectsWith(process.exit, { reason: 'CANCELED' });
+      await assert.rejects(process.exit, { code: 'CANCELED', reason: 'CANCELED' });
       assert.deepEqual(listing(bed), before);
     }));
 

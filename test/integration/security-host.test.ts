@@ -42,8 +42,8 @@ async function startAll(engine: Engine): Promise<(Container | EphemeralContainer
 
 async function removeAll(containers: readonly (Container | EphemeralContainer)[]): Promise<void> {
   for (const one of containers) {
-    if ('start' in one) await one.remove({ force: true });
-    else await one[Symbol.asyncDispose]();
+    if ('inspect' in one) await one.remove({ force: true });
+    else await one.remove();
   }
 }
 

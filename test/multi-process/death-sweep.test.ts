@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Engine } from '#src/index.js';
-import { DeathBed } from '#support/death-bed.js';
+import { DeathBed, GONE_LIMIT_MS } from '#support/death-bed.js';
 import { requireBinary, requireRoot } from '#support/require.js';
 
 /** `1`: a kill at every step (takes long); `from-to`: at these; else a choice of steps that takes about 40 seconds. */
@@ -66,7 +66,7 @@ async function killAt(bed: DeathBed, at: number): Promise<{ killed: boolean; pro
   if (signal !== 'SIGKILL' && code !== 0)
     return { killed: false, problems: [`the host ended with ${code ?? signal}: ${stderr}`] };
   const durable = durableIds(bed);
-  const { ms, left } = await bed.goneWithin(Number(process.env['CAISSON_TEST_DEATH_LIMIT_MS'] ?? 1_000), durable);
+  const { ms, left } = await bed.goneWithin(GONE_LIMIT_MS, durable);
   if (left.length > 0) problems.push(...left.map((what) => `throwaway, left after ${ms.toFixed(0)} ms: ${what}`));
   try {
     await checkOpen(bed, problems);

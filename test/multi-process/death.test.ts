@@ -2,16 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { readCgroupLayout } from '#src/os/index.js';
-import { command, DeathBed, exists, type Host, hierarchies, pids, read } from '#support/death-bed.js';
+import { command, DeathBed, exists, GONE_LIMIT_MS, type Host, hierarchies, pids, read } from '#support/death-bed.js';
 import { requireBinary, requireRoot } from '#support/require.js';
 
 interface Box {
   readonly id: string;
   readonly pid: number;
 }
-
-/** A second is the promise; a machine that runs other suites beside this one may be late. */
-const LIMIT_MS = Number(process.env['CAISSON_TEST_DEATH_LIMIT_MS'] ?? 1_000);
 
 function ready(t: Parameters<typeof requireBinary>[0]): boolean {
   return requireRoot(t) && requireBinary(t, 'runc') !== undefined && requireBinary(t, 'busybox') !== undefined;
@@ -29,7 +26,7 @@ async function boxes(
   return { host, made };
 }
 
-async function assertGone(bed: DeathBed, limitMs = LIMIT_MS): Promise<number> {
+async function assertGone(bed: DeathBed, limitMs = GONE_LIMIT_MS): Promise<number> {
   const { ms, left } = await bed.goneWithin(limitMs);
   assert.deepEqual(left, [], `left after ${ms.toFixed(0)} ms`);
   return ms;
@@ -165,7 +162,7 @@ describe('throwaway containers of a host that was killed', () => {
           .filter((line) => line.includes('sleep'));
       assert.equal(inside().length, 2);
       host.kill();
-      const { left } = await bed.goneWithin(LIMIT_MS, [durable.id]);
+      const { left } = await bed.goneWithin(GONE_LIMIT_MS, [durable.id]);
       assert.deepEqual(left, []);
       assert.deepEqual(inside(), ['sleep 999']);
     }

@@ -11,6 +11,11 @@ import { diffSnapshots, type Snapshot, scopedSnapshot } from './leaks.js';
 const HOST = join(import.meta.dirname, 'death-host.js');
 const FAILPOINTS = pathToFileURL(join(import.meta.dirname, 'failpoints.js')).href;
 
+/** The promise is a second; on a machine that others load at the same time only the order of things can be tested. */
+export const GONE_LIMIT_MS = Number(
+  process.env['CAISSON_TEST_DEATH_LIMIT_MS'] ?? (process.env['CAISSON_TEST_SHARED_MACHINE'] === '1' ? 8_000 : 1_000),
+);
+
 /** What a host process is told to do; see death-host.ts. */
 export interface HostOrder {
   readonly options: EngineOptions;
@@ -126,12 +131,7 @@ export class DeathBed {
     for (const line of read('/proc/self/mountinfo').split('\n')) {
       if (line.includes(this.dir) && !isDurable(line)) found.push(`mount ${line.split(' ')[4]}`);
     }
-    for (const session of list(join(this.runDir, 'sessions'))) {
-      for (const part of ['c', 'x']) {
-        for (const name of list(join(this.runDir, 'sessions', session, part)))
-          found.push(`session file ${part}/${name}`);
-      }
-    }
+    found.push(...this.#sessionFiles());
     for (const runtime of list(join(this.runDir, 'runtime'))) {
       for (const id of list(join(this.runDir, 'runtime', runtime)))
         if (!isDurable(id)) found.push(`runtime state ${id}`);
@@ -139,13 +139,24 @@ export class DeathBed {
     return found;
   }
 
+  #sessionFiles(): string[] {
+    return list(join(this.runDir, 'sessions')).flatMap((session) =>
+      ['c', 'x'].flatMap((part) =>
+        list(join(this.runDir, 'sessions', session, part)).map((name) => `session file ${part}/${name}`),
+      ),
+    );
+  }
+
   /** Waits until nothing throwaway is left; gives the time it took, or what is left after the limit. */
   async goneWithin(limitMs: number, durableIds: readonly string[] = []): Promise<{ ms: number; left: string[] }> {
     const startedAt = performance.now();
     for (;;) {
-      const left = this.ephemeralLeft(durableIds);
+      // The sweep's last act is looked for first: to look at all of the machine takes the time that is measured.
+      const listed = this.#sessionFiles();
+      const left = listed.length > 0 ? listed : this.ephemeralLeft(durableIds);
       const ms = performance.now() - startedAt;
-      if (left.length === 0 || ms > limitMs) return { ms, left };
+      if (left.length === 0) return { ms, left };
+      if (ms > limitMs) return { ms, left: this.ephemeralLeft(durableIds) };
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }

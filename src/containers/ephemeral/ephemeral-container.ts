@@ -87,7 +87,7 @@ export class EphemeralContainer implements AsyncDisposable {
     return this.#launch.process.stdin;
   }
 
-  /** Host pid of the container's init. Throws CONTAINER_ENDED. */
+  /** Host pid of the container's init. Throws CONTAINER_NOT_RUNNING. */
   get pid(): number {
     this.#assertRunning('pid');
     return this.#readPid();
@@ -95,7 +95,7 @@ export class EphemeralContainer implements AsyncDisposable {
 
   /**
    * Runs a command in the container and collects its output. A non-zero exit code is a result, not an error, unless
-   * `check`. Throws CONTAINER_ENDED, NO_COMMAND, COMMAND_NOT_FOUND (exit code 127 in details), COMMAND_NOT_EXECUTABLE
+   * `check`. Throws CONTAINER_NOT_RUNNING, NO_COMMAND, COMMAND_NOT_FOUND (exit code 127 in details), COMMAND_NOT_EXECUTABLE
    * (126), UNKNOWN_USER, BAD_WORKING_DIR, TIMED_OUT, OUTPUT_TOO_LARGE, NON_ZERO_EXIT.
    */
   async exec(command: readonly string[], options: ExecOptions & CollectOptions = {}): Promise<ProcessResult> {
@@ -108,7 +108,7 @@ export class EphemeralContainer implements AsyncDisposable {
     );
   }
 
-  /** Runs a command in the container and gives its streams. Throws CONTAINER_ENDED; errors of the start reject `exit`. */
+  /** Runs a command in the container and gives its streams. Throws CONTAINER_NOT_RUNNING; errors of the start reject `exit`. */
   async spawn(command: readonly string[], options: SpawnOptions = {}): Promise<RunningProcess> {
     return bindToSignal(this.#exec(command, options), options.signal);
   }
@@ -185,7 +185,7 @@ export class EphemeralContainer implements AsyncDisposable {
 
   #assertRunning(verb: string): void {
     if (!this.#ended) return;
-    throw engineError('CONTAINER_ENDED', `container ${shortId(this.id)} has ended; ${verb} needs it running`, {
+    throw engineError('CONTAINER_NOT_RUNNING', `container ${shortId(this.id)} has ended; ${verb} needs it running`, {
       details: { id: this.id, verb },
     });
   }

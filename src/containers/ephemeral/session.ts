@@ -65,8 +65,7 @@ export class Session {
   /** The process group for runtime processes; starts the sweeper with the first call, and again should it have died. */
   processGroup(): number {
     if (this.#closed) throw engineError('CLOSED', 'the engine is closed');
-    if (this.#sweeper === undefined)
-      for (const part of ['c', 'logs']) mkdirSync(`${this.dir}/${part}`, { mode: 0o700, recursive: true });
+    if (this.#sweeper === undefined) mkdirSync(`${this.dir}/c`, { mode: 0o700, recursive: true });
     if (this.#sweeper === undefined || !this.#sweeper.alive) this.#startSweeper();
     return (this.#sweeper as Sweeper).processGroup;
   }
@@ -110,7 +109,7 @@ export class Session {
 
   /** Where a throwaway container's output is kept: beside its directory, so that it can be read after the end. */
   logPath(id: string): string {
-    return `${this.dir}/logs/${id}`;
+    return `${this.dir}/${id}.log`;
   }
 
   /** Makes the directory of an exec session. Its name has the container's id, by which a sweep tells the process from others. */

@@ -55,6 +55,13 @@ for dir in "$session"/c/*/; do
   ids="$ids $id" groups="$groups caisson-$id"
 done
 
+existing() {
+  names=$left left=
+  for name in $names; do
+    if [ -d "$name" ]; then left="$left $name"; fi
+  done
+}
+
 # A group goes only when nothing runs in it, so its absence in each hierarchy says that all processes are gone.
 thaw='for file; do echo THAWED >"$file"; done'
 end='for file; do echo 1 >"$file"; done'
@@ -63,19 +70,22 @@ while [ $busy = 1 ] && [ $tries -lt 130 ]; do
   busy=0 tries=$((tries + 1))
   for mount in "$@"; do
     cd "$mount$parent" || continue
-    left=
-    for name in $groups; do
-      if [ -d "$name" ]; then left="$left $name"; fi
-    done
+    left=$groups
+    existing
     [ -n "$left" ] || continue
-    for pid in $(find $left -name cgroup.procs -exec cat {} +); do
+    # Nearly all are empty by now and have none below them.
+    rmdir $left
+    existing
+    [ -n "$left" ] || continue
+    pids=$(find $left -name cgroup.procs -exec cat {} +)
+    for pid in $pids; do
       [ "$pid" = 0 ] || kill -KILL "$pid"
     done
-    find $left -name freezer.state -exec sh -c "$thaw" thaw {} + -o -name cgroup.kill -exec sh -c "$end" end {} +
+    [ -z "$pids" ] ||
+      find $left -name freezer.state -exec sh -c "$thaw" thaw {} + -o -name cgroup.kill -exec sh -c "$end" end {} +
     find $left -depth -type d -exec rmdir {} +
-    for name in $left; do
-      if [ -d "$name" ]; then busy=1; fi
-    done
+    existing
+    [ -z "$left" ] || busy=1
   done
   # A process that the kernel does not let go takes long; then there is no hurry either.
   if [ $busy = 1 ]; then
@@ -92,5 +102,5 @@ for own in "$session"/own/*/; do
   for id in $ids; do set -- "$@" "$own$id"; done
 done
 [ $# = 0 ] || rm -rf "$@" || busy=1
-[ $busy = 1 ] || rm -rf "$session"/c/* "$session"/x "$session"/logs
+[ $busy = 1 ] || rm -rf "$session"/c/* "$session"/x "$session"/*.log
 `;

@@ -6,13 +6,12 @@ export const CONTAINER_REASONS = defineReasons({
     code: 'NOT_FOUND',
     remedy: 'use the handle that containers.ephemeral gave; no other process has one',
   },
-  CONTAINER_ENDED: {
-    code: 'FAILED_PRECONDITION',
-    remedy: 'a throwaway container runs once; make another',
-  },
   NO_STDIN: { code: 'FAILED_PRECONDITION', remedy: 'create the container with openStdin: true' },
   CONTAINER_RUNNING: { code: 'FAILED_PRECONDITION', remedy: 'stop the container first, or pass force' },
-  CONTAINER_NOT_RUNNING: { code: 'FAILED_PRECONDITION', remedy: 'start the container first' },
+  CONTAINER_NOT_RUNNING: {
+    code: 'FAILED_PRECONDITION',
+    remedy: 'start the container first; a throwaway one runs once, make another',
+  },
   CONTAINER_BAD_STATUS: {
     code: 'FAILED_PRECONDITION',
     remedy: "the container's status does not allow this; details.status says what it is",
