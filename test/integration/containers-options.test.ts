@@ -268,7 +268,7 @@ describe('a throwaway container', () => {
       assert.deepEqual(await box.wait(), { exitCode: 12 });
       assert.equal(box.running, false);
       assert.equal(box.kill(), false);
-      await rejectsWith(box.exec(['true']), { reason: 'CONTAINER_ENDED' });
+      await rejectsWith(box.exec(['true']), { reason: 'CONTAINER_NOT_RUNNING' });
       await box[Symbol.asyncDispose]();
       assert.deepEqual(listing(bed), before);
       await rejectsWith(bed.engine.containers.ephemeral({ image: IMAGE, command: ['no-such'] }), {

@@ -130,7 +130,7 @@ describe('opening and closing', () => {
         },
       ];
       for (const call of calls) await rejectsWith(async () => call(), closed);
-      await rejectsWith(box.exec(['true']), { reason: 'CONTAINER_ENDED' });
+      await rejectsWith(box.exec(['true']), { reason: 'CONTAINER_NOT_RUNNING' });
 
       const other = await bed.open();
       const found = await other.containers.get('durable');
