@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { engineError, quote } from '../errors/index.js';
 import { errnoOf } from '../os/syscalls/index.js';
@@ -72,9 +72,13 @@ export class NameIndex {
     return found;
   }
 
-  /** Removes what killed claimers left half-made; returns how many. */
+  /** Removes what killed processes left: half-made claims, and names that nobody holds. Returns how many. */
   sweep(): number {
-    return removeStrayTempFiles(this.#dir, 0);
+    const empty = this.#guard('list names', this.#dir, () => readdirSync(this.#dir)).filter(
+      // Not a claim that is just being made: it has a name of another form. The kernel keeps a name that is held.
+      (name) => SAFE_NAME.test(name) && removedEmpty(join(this.#dir, name)),
+    );
+    return empty.length + removeStrayTempFiles(this.#dir, 0);
   }
 
   #path(name: string): string {
@@ -88,5 +92,14 @@ export class NameIndex {
     } catch (error) {
       throw errnoOf(error) === undefined ? error : ioError(action, path, error);
     }
+  }
+}
+
+function removedEmpty(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }

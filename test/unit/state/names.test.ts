@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { NameIndex, resolveIdPrefix } from '#src/state/index.js';
 import { reason, scratch } from './scratch.js';
@@ -56,6 +57,16 @@ test('one who frees a dead holder late does not remove the claim that followed',
     reason('NAME_TAKEN', { holder: 'quick' }),
   );
   assert.equal(names.find('web'), 'quick');
+});
+
+test('a sweep removes names that a killed process left without a holder, and no others', () => {
+  const dir = temp();
+  const names = new NameIndex({ dir });
+  names.claim('held', 'id1', live);
+  mkdirSync(join(dir, 'released'));
+  assert.equal(names.sweep(), 1);
+  assert.deepEqual(readdirSync(dir), ['held']);
+  assert.equal(names.find('held'), 'id1');
 });
 
 test('names and ids are checked before they become paths', () => {
