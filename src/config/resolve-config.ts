@@ -40,7 +40,8 @@ export function resolveConfig(options: EngineOptions = {}, idFiles: IdFiles = SY
     defaultRuntime,
     runtimes,
     supervisor: given.supervisor ?? 'auto',
-    cgroupParent: given.cgroupParent ?? '/caisson',
+    // A group of our own here would stay behind: no process can know that it was the last to need it.
+    cgroupParent: given.cgroupParent === '/' ? '' : (given.cgroupParent ?? ''),
     mtu: given.mtu ?? 1500,
     idMaps: given.idMaps === undefined ? undefined : resolveIdMaps(given.idMaps, idFiles),
     supervisorOomScoreAdj: given.supervisorOomScoreAdj ?? -500,
