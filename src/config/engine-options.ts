@@ -27,7 +27,7 @@ export interface EngineOptions {
   readonly runtimes?: Readonly<Record<string, string | RuntimeOptions>>;
   /** Who holds durable containers. `auto`: conmon where it is installed, else containerd's shim. @defaultValue `auto` */
   readonly supervisor?: 'auto' | 'conmon' | 'shim';
-  /** Absolute cgroup path under which containers' groups are made; a missing one is made and stays. @defaultValue `/`: the top of each hierarchy */
+  /** Absolute cgroup path under which containers' groups are made; a missing one is made and stays. @defaultValue none: they are made at the top */
   readonly cgroupParent?: string;
   /** MTU of networks that the engine makes, 68 to 65535. @defaultValue 1500 */
   readonly mtu?: number;

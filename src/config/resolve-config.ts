@@ -41,7 +41,7 @@ export function resolveConfig(options: EngineOptions = {}, idFiles: IdFiles = SY
     runtimes,
     supervisor: given.supervisor ?? 'auto',
     // A group of our own here would stay behind: no process can know that it was the last to need it.
-    cgroupParent: given.cgroupParent === '/' ? '' : (given.cgroupParent ?? ''),
+    cgroupParent: given.cgroupParent ?? '',
     mtu: given.mtu ?? 1500,
     idMaps: given.idMaps === undefined ? undefined : resolveIdMaps(given.idMaps, idFiles),
     supervisorOomScoreAdj: given.supervisorOomScoreAdj ?? -500,
