@@ -280,7 +280,7 @@ describe('the end of a child', () => {
       assert.deepEqual([stdout, stderr, exit], [`${n}\n`, '', { code: n, signal: null }]);
     });
     await new Promise(setImmediate);
-    assert.equal(openFds(), before);
+    assert.ok(openFds() <= before, 'descriptors stay open');
     const alive = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ').map(Number);
     assert.deepEqual(
       children.filter((child) => alive.includes(child.pid)),

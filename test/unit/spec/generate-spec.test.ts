@@ -397,17 +397,6 @@ describe('generateSpec', () => {
       else assert.equal(run().linux.seccomp, undefined);
     });
   }
-
-  it('is cheap', () => {
-    const input = specInput({ env: { A: '1' }, memoryBytes: 64 << 20 });
-    const times = Array.from({ length: 300 }, () => {
-      const start = process.hrtime.bigint();
-      stringifySpec(generateSpec(input));
-      return Number(process.hrtime.bigint() - start) / 1e6;
-    });
-    const median = times.sort((a, b) => a - b)[150] ?? 0;
-    assert.ok(median < 0.6, `${median} ms, goal 0.3`);
-  });
 });
 
 describe('stringifySpec', () => {

@@ -297,14 +297,4 @@ describe('validateContainerOptions', () => {
     command.push('b');
     assert.deepEqual(checked, { image: 'a', command: ['a'] });
   });
-
-  it('is cheap', () => {
-    const times = Array.from({ length: 300 }, () => {
-      const start = process.hrtime.bigint();
-      validateContainerOptions(FULL);
-      return Number(process.hrtime.bigint() - start) / 1e6;
-    });
-    const median = times.sort((a, b) => a - b)[150] ?? 0;
-    assert.ok(median < 0.3, `${median} ms, goal 0.15`);
-  });
 });

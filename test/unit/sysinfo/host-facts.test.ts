@@ -26,16 +26,6 @@ describe('probeHost', () => {
       assert.match(mounts, new RegExp(`^\\S+ ${mountPoint} cgroup \\S*${controller}`, 'm'));
     }
   });
-
-  it('is cheap', () => {
-    const times = Array.from({ length: 9 }, () => {
-      const begin = performance.now();
-      probeHost();
-      return performance.now() - begin;
-    }).sort((a, b) => a - b);
-    // A twentieth of a runc start; measured 1 ms, with room for a busy machine.
-    assert.ok((times[4] as number) < 5, `median ${times[4]} ms`);
-  });
 });
 
 describe('crunObstacle', () => {
