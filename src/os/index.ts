@@ -8,6 +8,6 @@ export { type MountInfo, readMountInfo } from './mountinfo.js';
 export { mountAll, unmount } from './mounts.js';
 export { escapeOverlayPath, splitLowerDirs } from './overlay-data.js';
 export { makePrivateDir } from './private-dir.js';
-export { bootId, identifyProcess, isAlive, type ProcessIdentity, signalProcess } from './process-identity.js';
+export { bootId, identifyProcess, isAlive, isEnding, type ProcessIdentity, signalProcess } from './process-identity.js';
 export { runTool, type ToolOptions } from './run-tool.js';
 export { exitStatus, runChild, spawnChild } from './spawn.js';

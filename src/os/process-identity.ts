@@ -21,7 +21,11 @@ interface ProcStat {
   readonly state: string;
   readonly parentPid: number;
   readonly startTime: string;
+  /** PF_* of the kernel. */
+  readonly flags: number;
 }
+
+const EXITING = 0x4;
 
 function readStat(pid: number): ProcStat | undefined {
   let text: string;
@@ -32,7 +36,12 @@ function readStat(pid: number): ProcStat | undefined {
   }
   // The command name is in parentheses and may hold anything; fields are counted from behind the last one.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0] ?? '?', parentPid: Number(fields[1]), startTime: fields[19] ?? '0' };
+  return {
+    state: fields[0] ?? '?',
+    parentPid: Number(fields[1]),
+    startTime: fields[19] ?? '0',
+    flags: Number(fields[6]),
+  };
 }
 
 /** Identity of a process that lives now; `undefined` when it is gone or a zombie. */
@@ -47,6 +56,15 @@ export function isAlive(process: ProcessIdentity): boolean {
   if (process.bootId !== bootId()) return false;
   const stat = readStat(process.pid);
   return stat !== undefined && stat.startTime === process.startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/**
+ * True when the process is gone or on its way out. The first process of a pid namespace may be that for long: it goes
+ * after all others in there have been waited for.
+ */
+export function isEnding(process: ProcessIdentity): boolean {
+  const stat = readStat(process.pid);
+  return !isAlive(process) || stat === undefined || (stat.flags & EXITING) !== 0;
 }
 
 /** Sends a signal to exactly this process; false when it is gone. */

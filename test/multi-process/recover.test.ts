@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { settleExit } from '#src/containers/durable/settle.js';
+import { closeEngine } from '#src/engine/close.js';
+import { openParts } from '#src/engine/open.js';
 import { identifyProcess, type ProcessIdentity, unmount } from '#src/os/index.js';
 import type { SupervisedTask } from '#src/runtime/index.js';
 import { command, DeathBed, pids } from '#support/death-bed.js';
@@ -138,6 +141,24 @@ describe('durable containers of a host that was killed', () => {
       assert.deepEqual(bed.containerFiles(), []);
     });
   }
+});
+
+describe('a durable container that another process has started again', () => {
+  it('is left alone by one who is late to take note of its earlier end', async (t) => {
+    if (!ready(t, 'conmon')) return;
+    await using bed = await newBed();
+    const parts = await openParts(bed.options);
+    await using engine = await bed.open();
+    try {
+      const container = await engine.containers.run({ ...sleeper, name: 'again' });
+      // Under the container's lock: to wait here for the end of the new run would stop everybody.
+      await settleExit(parts.deps, container.id, { signal: AbortSignal.timeout(5_000) });
+      await container.exec(['true'], { check: true });
+      await container.remove({ force: true });
+    } finally {
+      await closeEngine(parts);
+    }
+  });
 });
 
 describe('opening a root', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { EngineError, engineError } from '../../errors/index.js';
-import { isAlive, type ProcessIdentity } from '../../os/index.js';
+import { isEnding, type ProcessIdentity } from '../../os/index.js';
 import { errnoOf } from '../../os/syscalls/index.js';
 import type { OciSpec } from '../../spec/oci-types.js';
 import { shortId } from '../../util/ids.js';
@@ -83,7 +83,7 @@ async function endedMeanwhile(id: string, init: ProcessIdentity | undefined, err
   const isSymptom = EngineError.is(error, undefined, 'RUNTIME_FAILED') || errnoOf(error) === 'ENOENT';
   if (!isSymptom) return error;
   // The last process of a container goes after all others are gone: it may still be there for a moment.
-  for (let tries = 0; init !== undefined && isAlive(init); tries++) {
+  for (let tries = 0; init !== undefined && !isEnding(init); tries++) {
     if (tries === 20) return error;
     await sleep(10, { keepAlive: true });
   }

@@ -1,4 +1,5 @@
 import { EngineError } from '../../errors/index.js';
+import { isAlive } from '../../os/index.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import type { LastExit } from '../record.js';
@@ -20,6 +21,8 @@ export async function settleExit(deps: ContainerDeps, id: string, call: CallOpti
 export async function settleLocked(deps: ContainerDeps, locked: LockedContainer, call: CallOptions): Promise<void> {
   const { current } = locked;
   if (!isLive(current.status)) return;
+  // The run that ended was settled by others, and this is the next one: to wait for its end here would hold the lock.
+  if (current.task !== undefined && isAlive(current.task.init)) return;
   const supervisor = deps.supervisors.get(current.supervisor);
   const exit =
     current.task === undefined

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { bootId, identifyProcess, isAlive, type ProcessIdentity, signalProcess } from '#src/os/index.js';
+import { bootId, identifyProcess, isAlive, isEnding, type ProcessIdentity, signalProcess } from '#src/os/index.js';
 import { spawnChild } from '#src/os/spawn.js';
 import { errnoOf, posixSpawn, waitpidNow } from '#src/os/syscalls/index.js';
-import { requireRoot } from '#support/require.js';
+import { requireBinary, requireRoot } from '#support/require.js';
 import { tempDir } from '#support/roots.js';
 
 const cat = () => spawnChild({ file: '/bin/cat', args: [], stdin: 'pipe', stdout: 'null', stderr: 'null' });
@@ -112,4 +113,33 @@ describe('the boot id', () => {
     assert.equal(bootId(path), 'other');
     assert.notEqual(bootId(), 'other');
   });
+});
+
+it('the first process of a pid namespace is ending for as long as another one in there is not waited for', async (t) => {
+  if (!requireRoot(t) || !requireBinary(t, 'unshare') || !requireBinary(t, 'nsenter')) return;
+  const until = async (work: () => boolean): Promise<void> => {
+    for (const endsAt = Date.now() + 10_000; !work(); ) {
+      assert.ok(Date.now() < endsAt, String(work));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  const childOf = async (pid: number): Promise<ProcessIdentity> => {
+    const read = () => readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
+    await until(() => read() !== '');
+    return identifyProcess(Number(read())) as ProcessIdentity;
+  };
+  const outer = spawn('unshare', ['--pid', '--fork', 'sleep', '100'], { stdio: 'ignore' });
+  t.after(() => outer.kill('SIGKILL'));
+  const init = await childOf(outer.pid as number);
+  const guest = spawn('nsenter', ['--target', String(init.pid), '--pid', 'sleep', '100'], { stdio: 'ignore' });
+  t.after(() => guest.kill('SIGKILL'));
+  await childOf(guest.pid as number);
+  assert.deepEqual([isAlive(init), isEnding(init)], [true, false]);
+  guest.kill('SIGSTOP');
+  process.kill(init.pid, 'SIGKILL');
+  await until(() => isEnding(init));
+  assert.equal(isAlive(init), true);
+  guest.kill('SIGCONT');
+  await until(() => !isAlive(init));
+  assert.equal(isEnding(init), true);
 });
