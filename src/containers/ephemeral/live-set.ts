@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { engineError } from '../../errors/index.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import type { EphemeralLaunch } from './launch.js';
@@ -12,6 +13,11 @@ export class LiveSet {
   readonly #launches = new Set<Ending>();
   readonly #calls = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
+
+  constructor() {
+    // Any number of calls wait on it; Node takes more than ten for a leak and says so in the host's output.
+    setMaxListeners(0, this.#closing.signal);
+  }
 
   /** Throws CLOSED. */
   assertOpen(): void {
