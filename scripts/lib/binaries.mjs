@@ -1,5 +1,5 @@
 // What the two commands need besides npm packages: program, Debian package, and which command needs it.
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Searched after PATH: a user's PATH often lacks the sbin directories where runc lives. */
@@ -32,6 +32,16 @@ export const BINARIES = [
   { name: 'mkfs.ext4', apt: 'e2fsprogs', need: 'tests', optional: true },
   { name: 'ps', apt: 'procps', need: 'tests', optional: true },
   { name: 'tar', apt: 'tar', need: 'tests', optional: true },
+  { name: 'gcc', apt: 'gcc', need: 'tests', optional: true },
+  { name: 'C headers', file: '/usr/include/stdio.h', apt: 'libc6-dev', need: 'tests', optional: true },
+  { name: 'tini-static', apt: 'tini', need: 'tests', optional: true },
+  {
+    name: 'runtime-spec schemas',
+    file: '/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema',
+    apt: 'golang-github-opencontainers-specs-dev',
+    need: 'tests',
+    optional: true,
+  },
 ];
 
 /** PATH with the system directories added, for this process and its children. */
@@ -55,7 +65,11 @@ export function which(name) {
   return undefined;
 }
 
+function isThere(row) {
+  return row.file === undefined ? which(row.name) !== undefined : existsSync(row.file);
+}
+
 /** The rows of the table that a command needs and this machine lacks. */
 export function missingBinaries(need) {
-  return BINARIES.filter((row) => (need === 'tests' || row.need === 'quickstart') && which(row.name) === undefined);
+  return BINARIES.filter((row) => (need === 'tests' || row.need === 'quickstart') && !isThere(row));
 }

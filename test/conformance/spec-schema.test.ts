@@ -69,7 +69,7 @@ const CASES: readonly [name: string, options: Partial<ContainerOptions>, more?: 
 ];
 
 describe('generated specs and the OCI schemas', {
-  skip: existsSync(SCHEMAS) ? false : 'needs the runtime-spec schemas',
+  skip: existsSync(SCHEMAS) ? false : 'missing: runtime-spec schemas',
 }, () => {
   let validate: ValidateFunction;
   before(() => {

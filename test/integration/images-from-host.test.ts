@@ -138,7 +138,7 @@ describe('images from host executables', { skip }, () => {
   });
 
   it('follows RPATH, RUNPATH and $ORIGIN, inherited and nested', {
-    skip: hasTool('gcc') ? false : 'needs gcc',
+    skip: hasTool('gcc') ? false : 'missing: gcc',
   }, async () => {
     const dir = lab.path('linked');
     for (const name of ['bin', 'lib/inner', 'conf']) mkdirSync(join(dir, name), { recursive: true });

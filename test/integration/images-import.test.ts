@@ -207,7 +207,7 @@ describe('images from other tools', { skip }, () => {
     assert.deepEqual([...stored.labels], [['__proto__', 'x']]);
   });
 
-  it('reads what buildah commits', { skip: hasTool('buildah') ? false : 'needs buildah' }, async () => {
+  it('reads what buildah commits', { skip: hasTool('buildah') ? false : 'missing: buildah' }, async () => {
     const buildah = (...args: string[]) =>
       run(
         'buildah',

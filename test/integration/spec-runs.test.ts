@@ -246,7 +246,7 @@ describe('generated specs under runc', { skip: missing() ?? false }, () => {
     assert.match(other, /\n1 \/home\n\/\n$/);
   });
 
-  it('runs under crun too', { skip: CRUN === undefined ? 'needs crun' : false }, () => {
+  it('runs under crun too', { skip: CRUN === undefined ? 'missing: crun' : false }, () => {
     const script =
       'grep -E "^(Cap|Seccomp:|Groups)" /proc/self/status; ulimit -Hn; grep " /t " /proc/mounts; id -u; ls /proc/self/fd';
     const options: Partial<ContainerOptions> = {

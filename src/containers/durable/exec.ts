@@ -84,7 +84,7 @@ async function endedMeanwhile(id: string, init: ProcessIdentity | undefined, err
   if (!isSymptom) return error;
   // The last process of a container goes after all others are gone: it may still be there for a moment.
   for (let tries = 0; init !== undefined && !isEnding(init); tries++) {
-    if (tries === 20) return error;
+    if (tries === 100) return error;
     await sleep(10, { keepAlive: true });
   }
   return engineError('CONTAINER_NOT_RUNNING', `container ${shortId(id)} ended before the command was started in it`, {

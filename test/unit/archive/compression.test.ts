@@ -25,7 +25,9 @@ const PROGRAMS: readonly [Compression, string][] = [
 ];
 
 for (const [kind, program] of PROGRAMS) {
-  test(`${kind} is told by its first bytes and unpacked`, { skip: findExecutable(program) === undefined }, async () => {
+  test(`${kind} is told by its first bytes and unpacked`, {
+    skip: findExecutable(program) === undefined ? `missing: ${program}` : false,
+  }, async () => {
     const packed = execFileSync(program, ['-c'], { input: plain, maxBuffer: 1 << 26 });
     assert.equal(detectCompression(packed.subarray(0, 6)), kind);
     assert.ok((await collect(decompress(inChunks(packed), kind))).equals(plain));
