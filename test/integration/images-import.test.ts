@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict';
-import { cpSync, createReadStream, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { EngineError } from '#src/errors/index.js';
 import { digestOf } from '#src/images/index.js';
 import { hasTool, ImageLab, makeTree, makeUmociLayout, run } from './images-lab.js';
 
-const skip = ['umoci', 'skopeo'].every(hasTool) && process.getuid?.() === 0 ? false : 'needs root, umoci and skopeo';
+const skip = ['umoci', 'skopeo'].every(hasTool) && process.getuid?.() === 0 ? false : 'missing: root, umoci or skopeo';
 
 describe('images from other tools', { skip }, () => {
   let lab: ImageLab;
@@ -27,6 +36,34 @@ describe('images from other tools', { skip }, () => {
       assert.equal(other.store.inspect('made:two').layers.length, 3);
     });
   }
+
+  it('unpacks a Debian root that mmdebstrap made exactly as umoci does', {
+    skip: hasTool('mmdebstrap') ? false : 'missing: mmdebstrap',
+  }, async (t) => {
+    const tar = lab.path('debian.tar');
+    // The packages come from where this machine's own apt gets them.
+    const sources = readdirSync('/etc/apt/sources.list.d').filter((name) => /\.(list|sources)$/.test(name));
+    const files = [
+      ...(existsSync('/etc/apt/sources.list') ? ['/etc/apt/sources.list'] : []),
+      ...sources.map((name) => `/etc/apt/sources.list.d/${name}`),
+    ];
+    const suite = /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'stable';
+    const include = '--include=base-files,base-passwd,passwd,dash,coreutils';
+    try {
+      run('mmdebstrap', '--mode=root', '--variant=extract', include, suite, tar, ...files);
+    } catch {
+      t.skip('missing: a Debian mirror');
+      return;
+    }
+    const made = lab.path('debian');
+    run('umoci', 'init', '--layout', made);
+    run('umoci', 'new', '--image', `${made}:root`);
+    run('umoci', 'raw', 'add-layer', '--image', `${made}:root`, tar);
+    await lab.store.import(made, { select: 'root', reference: 'made:debian' });
+    const tree = await lab.tree('made:debian');
+    assert.ok(Object.keys(tree).length > 500, 'a root file system has many files');
+    assert.deepEqual(tree, lab.umociTree(made, 'root'));
+  });
 
   it('keeps the config', async () => {
     await lab.store.import(layout, { select: 'one', reference: 'made:one' });
