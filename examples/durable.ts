@@ -1,10 +1,10 @@
 // A durable container: it lives on when the engine is closed, and another process finds it by its name.
 import { Engine } from 'caisson';
-import { exampleRoot } from './support/example-root.js';
+import { examplePlaces } from './support/example-places.js';
 
-const root = exampleRoot();
+const places = examplePlaces();
 {
-  await using engine = await Engine.open({ root });
+  await using engine = await Engine.open(places);
   await engine.images.fromHost({ executables: ['sh', 'sleep'], reference: 'example/shell' });
   await engine.containers.run({
     image: 'example/shell',
@@ -15,7 +15,7 @@ const root = exampleRoot();
 
 await new Promise((resolve) => setTimeout(resolve, 300));
 
-await using engine = await Engine.open({ root });
+await using engine = await Engine.open(places);
 const counter = await engine.containers.get('counter');
 for await (const entry of counter.logs({ tail: 1 })) console.log(`while nobody looked: ${entry.text}`);
 await counter.stop({ timeoutMs: 100 });

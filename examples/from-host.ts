@@ -1,8 +1,8 @@
 // An image made of programs of this machine, with their libraries: no registry, no download, the same digest each time.
 import { Engine } from 'caisson';
-import { exampleRoot } from './support/example-root.js';
+import { examplePlaces } from './support/example-places.js';
 
-await using engine = await Engine.open({ root: exampleRoot() });
+await using engine = await Engine.open(examplePlaces());
 const image = await engine.images.fromHost({
   executables: [process.execPath],
   entrypoint: [process.execPath],

@@ -1,6 +1,6 @@
 // What `npm run quickstart` shows: a container engine at work, on an image made of this machine's own programs.
 import { Engine } from 'caisson';
-import { exampleRoot } from './support/example-root.js';
+import { examplePlaces } from './support/example-places.js';
 
 const startedAt = performance.now();
 let stepAt = startedAt;
@@ -12,7 +12,7 @@ function done(what: string, result = ''): void {
   stepAt = now;
 }
 
-await using engine = await Engine.open({ root: exampleRoot() });
+await using engine = await Engine.open(examplePlaces());
 done('open an engine on an empty root');
 
 const image = await engine.images.fromHost({

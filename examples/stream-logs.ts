@@ -1,8 +1,8 @@
 // Following what a container writes, from its first byte on, and knowing which stream each line came from.
 import { Engine } from 'caisson';
-import { exampleRoot } from './support/example-root.js';
+import { examplePlaces } from './support/example-places.js';
 
-await using engine = await Engine.open({ root: exampleRoot() });
+await using engine = await Engine.open(examplePlaces());
 await engine.images.fromHost({ executables: ['sh', 'sleep'], reference: 'example/shell' });
 const container = await engine.containers.run({
   image: 'example/shell',

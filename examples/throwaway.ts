@@ -1,8 +1,8 @@
 // A throwaway container: it lives as long as its scope, and dies with this process whatever happens to it.
 import { Engine } from 'caisson';
-import { exampleRoot } from './support/example-root.js';
+import { examplePlaces } from './support/example-places.js';
 
-await using engine = await Engine.open({ root: exampleRoot() });
+await using engine = await Engine.open(examplePlaces());
 await engine.images.fromHost({ executables: ['sh', 'uname', 'cat', 'sleep'], reference: 'example/shell' });
 
 const { stdout } = await engine.run('example/shell', ['uname', '-sr']);

@@ -42,7 +42,10 @@ export function machineSnapshot(scope: MachineScope): Snapshot {
   addUnixSockets(lines, (name) => /caisson|containerd|conmon/.test(name));
   for (const hierarchy of cgroupHierarchies()) addCgroups(lines, hierarchy, '', 0);
   for (const dir of SHARED_DIRECTORIES) for (const name of list(dir)) lines.add(`file ${join(dir, name)}`);
-  for (const name of list('/run')) if (/caisson|crun|runc/.test(name)) lines.add(`file /run/${name}`);
+  // An empty one is a place that other tools make and keep, not a leak; what is in them is listed above.
+  for (const name of list('/run')) {
+    if (/caisson|crun|runc/.test(name) && list(`/run/${name}`).length > 0) lines.add(`file /run/${name}`);
+  }
   for (const name of list('/tmp')) if (name.startsWith('caisson-')) lines.add(`temporary file /tmp/${name}`);
   for (const name of list('/sys/class/net')) lines.add(`network interface ${name}`);
   return lines;
