@@ -78,8 +78,9 @@ describe('layers', () => {
         }
         const name = /^(@[^/]+\/)?[^/]+/.exec(edge.specifier)?.[0] ?? '';
         const rule = OWNERS[name];
-        if (!Object.hasOwn(manifest.dependencies, name)) wrong.push(`${source.path}: ${name} is no dependency`);
-        else if (edge.typeOnly) continue;
+        if (!Object.hasOwn(manifest.dependencies, name) && !BUNDLED.has(name)) {
+          wrong.push(`${source.path}: ${name} is no dependency`);
+        } else if (edge.typeOnly) continue;
         else if (rule !== undefined && !source.path.startsWith(rule.owner)) {
           wrong.push(`${source.path}: ${name} belongs to ${rule.owner}`);
         } else if (rule?.lazy === true && !edge.lazy) {
