@@ -10,6 +10,9 @@ const manifest = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'))
   dependencies: Record<string, string>;
 };
 
+/** Packages that are built into the published module: users need not install them. */
+const BUNDLED = new Set(['valibot']);
+
 /** Packages that one folder (or file) owns; `lazy` ones may not be loaded with the library. */
 const OWNERS: Record<string, { readonly owner: string; readonly lazy: boolean }> = {
   execa: { owner: 'os/', lazy: true },
