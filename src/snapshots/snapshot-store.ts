@@ -123,7 +123,10 @@ export class SnapshotStore {
       this.#publish(staged, key);
     } catch (error) {
       await removeTree(staged.directory, this.trash);
-      if (meta.parent !== undefined && !this.hasCommitted(meta.parent)) throw notFound(meta.parent, 'parent');
+      // A parent that went away while it was read may be there again by now, made anew by another process.
+      if (meta.parent !== undefined && (errnoOf(error) === 'ENOENT' || !this.hasCommitted(meta.parent))) {
+        throw notFound(meta.parent, 'parent');
+      }
       throw fsError('making', key, error, staged.directory);
     }
     // Looked for after the child can be seen: whoever removes the parent hides it first and looks for children then.
