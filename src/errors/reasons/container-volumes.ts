@@ -1,0 +1,3 @@
+import { defineReasons } from './define.js';
+
+export const CONTAINER_VOLUME_REASONS = defineReasons({});

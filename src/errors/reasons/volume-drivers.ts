@@ -1,0 +1,3 @@
+import { defineReasons } from './define.js';
+
+export const VOLUME_DRIVER_REASONS = defineReasons({});

@@ -1,0 +1,3 @@
+import { defineReasons } from './define.js';
+
+export const VOLUME_REASONS = defineReasons({});
