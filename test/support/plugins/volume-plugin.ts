@@ -115,9 +115,8 @@ export class VolumePlugin {
   /** SIGKILL; its socket file stays, as after a crash. */
   async kill(): Promise<void> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
+    child?.kill('SIGKILL');
+    await this.ended();
   }
 
   killNow(): void {
@@ -127,7 +126,9 @@ export class VolumePlugin {
   /** Waits until it ended by itself (behaviour `dies`). */
   async ended(): Promise<void> {
     const child = this.#child;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.ref();
+    await once(child, 'exit');
   }
 
   /** SIGKILL, then a new process at the same address: normal behaviour, the same volumes. */
