@@ -3,7 +3,6 @@ import { closestName } from '../../util/closest-name.js';
 import { KeyedMutex } from '../../util/keyed-mutex.js';
 import { createLog, type Log } from '../../util/log.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
-import type { PluginProblem } from '../plugin-lookup.js';
 import type { VolumeDriver } from '../volume-driver.js';
 import { assertDriverName, driverKey, LOCAL_DRIVER } from './driver-name.js';
 import {
@@ -199,18 +198,12 @@ export class DriverStore implements AsyncDisposable {
     const drivers = new Map(host);
     if (this.#builtIn !== undefined && !drivers.has(LOCAL_DRIVER)) drivers.set(LOCAL_DRIVER, this.#builtIn);
     if (plugins === undefined) return { drivers: [...drivers.values()], problems: [] };
-    const problems: PluginProblem[] = [];
-    try {
-      const found = await plugins.list(call);
-      for (const driver of found.drivers) {
-        const key = driverKey(driver.name);
-        if (key !== LOCAL_DRIVER && !drivers.has(key)) drivers.set(key, driver);
-      }
-      problems.push(...found.problems.filter(({ name }) => !drivers.has(driverKey(name))));
-    } catch (error) {
-      throwIfAborted(call.signal);
-      problems.push({ name: '*', error: error as Error });
+    const found = await plugins.list(call);
+    for (const driver of found.drivers) {
+      const key = driverKey(driver.name);
+      if (key !== LOCAL_DRIVER && !drivers.has(key)) drivers.set(key, driver);
     }
+    const problems = found.problems.filter(({ name }) => !drivers.has(driverKey(name)));
     return { drivers: [...drivers.values()], problems };
   }
 

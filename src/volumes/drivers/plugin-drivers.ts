@@ -1,5 +1,5 @@
 import type { Log } from '../../util/log.js';
-import type { CallOptions } from '../../util/signals.js';
+import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import type { PluginEndpoint, PluginLookup, PluginProblem } from '../plugin-lookup.js';
 import { CallRunner } from './call-runner.js';
 import { driverKey, LOCAL_DRIVER } from './driver-name.js';
@@ -9,6 +9,8 @@ import { type DriverLimits, resolveLimits } from './limits.js';
 import { PluginVolumeDriver } from './plugin-volume-driver.js';
 
 const CAPABILITY = 'VolumeDriver';
+/** Nobody waits for one plugin longer than this to learn of the others. */
+const LIST_LIMIT_MS = 10_000;
 const RELEASE_LIMIT_MS = 10_000;
 
 export interface PluginDriversDeps {
@@ -38,7 +40,7 @@ export class PluginDrivers {
     this.#searches.set(key, search);
     let endpoint: PluginEndpoint | undefined;
     try {
-      endpoint = await search.run('find', undefined, call, (call) => this.#deps.plugins.find(name, CAPABILITY, call));
+      endpoint = await search.run('find', undefined, call, (call) => this.#deps.plugins.find(key, CAPABILITY, call));
     } finally {
       if (!search.hasSilence) this.#searches.delete(key);
     }
@@ -47,12 +49,20 @@ export class PluginDrivers {
     return undefined;
   }
 
+  /** Those that can be found; when that takes too long or fails, those that were found before. */
   async list(call: CallOptions): Promise<{ drivers: GuardedDriver[]; problems: readonly PluginProblem[] }> {
-    const search = new CallRunner('*', resolveLimits(...this.#deps.limitsOf('*')));
-    const { plugins, problems } = await search.run('find', undefined, call, (call) =>
-      this.#deps.plugins.list(CAPABILITY, call),
-    );
-    return { drivers: plugins.map((endpoint) => this.#driver(endpoint)), problems };
+    const limits = { deadlinesMs: { find: LIST_LIMIT_MS } };
+    const search = new CallRunner('*', resolveLimits(limits));
+    try {
+      const { plugins, problems } = await search.run('find', undefined, call, (call) =>
+        this.#deps.plugins.list(CAPABILITY, call),
+      );
+      return { drivers: plugins.map((endpoint) => this.#driver(endpoint)), problems };
+    } catch (error) {
+      throwIfAborted(call.signal);
+      const drivers = [...this.#known.values()].map(({ driver }) => driver);
+      return { drivers, problems: [{ name: '*', error: error as Error }] };
+    }
   }
 
   /** Those that were found already, by name. */

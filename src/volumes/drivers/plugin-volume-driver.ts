@@ -4,11 +4,12 @@ import { isFullId } from '../../util/ids.js';
 import type { PluginEndpoint } from '../plugin-lookup.js';
 import type { DriverVolume, VolumeScope } from '../volume-driver.js';
 import type { DriverCallOptions } from './call-runner.js';
+import { mountpointFault } from './check-volume.js';
 import { callDetails, describeCall } from './driver-error.js';
 import type { DriverBehind } from './guard-driver.js';
 import type { DriverMethod } from './limits.js';
-import { refusalWords, saysExists, saysNoSuchVolume } from './no-such-volume.js';
 import { PluginAnswer } from './plugin-answers.js';
+import { refusalWords, saysExists, saysNoSuchVolume, saysNotMounted } from './plugin-words.js';
 
 const WIRE_NAMES = {
   create: 'Create',
@@ -29,6 +30,8 @@ const WIRE_NAMES = {
  */
 export class PluginVolumeDriver implements DriverBehind {
   readonly #endpoint: PluginEndpoint;
+  /** How often each holder of a volume was mounted. */
+  readonly #mounts = new Map<string, number>();
 
   constructor(endpoint: PluginEndpoint) {
     this.#endpoint = endpoint;
@@ -46,10 +49,11 @@ export class PluginVolumeDriver implements DriverBehind {
     request: { readonly name: string; readonly options: Readonly<Record<string, string>> },
     call: DriverCallOptions,
   ): Promise<void> {
-    // Sorted, as Docker sends them.
-    const options = Object.fromEntries(Object.entries(request.options).sort(([a], [b]) => (a < b ? -1 : 1)));
+    // Sorted, and null for none, as Docker sends them.
+    const options = Object.entries(request.options).sort(([a], [b]) => (a < b ? -1 : 1));
+    const body = { Name: request.name, Opts: options.length === 0 ? null : Object.fromEntries(options) };
     try {
-      await this.#post('create', request.name, { Name: request.name, Opts: options }, call);
+      await this.#post('create', request.name, body, call);
     } catch (error) {
       const words = refusalWords(error);
       if (words === undefined || !saysExists(words)) throw error;
@@ -70,19 +74,33 @@ export class PluginVolumeDriver implements DriverBehind {
     call: DriverCallOptions,
   ): Promise<{ readonly mountpoint: string; readonly isTranslated: boolean }> {
     const { name } = request;
-    const answer = await this.#post('mount', name, { Name: name, ID: wireId(request.id) }, call);
+    const id = wireId(request.id);
+    const holder = `${name} ${id}`;
+    // Before the answer: a mount that fails late may have taken effect.
+    this.#mounts.set(holder, (this.#mounts.get(holder) ?? 0) + 1);
+    const answer = await this.#post('mount', name, { Name: name, ID: id }, call);
     const mountpoint = answer.text('Mountpoint') ?? (await this.#askPath(name, call)) ?? '';
     const hostPath = this.#hostPath(mountpoint) ?? '';
     return { mountpoint: hostPath, isTranslated: hostPath !== mountpoint };
   }
 
+  /** As often as it was mounted: some plugins count, and refuse what is more; to them it is not mounted then. */
   async unmount(request: { readonly name: string; readonly id: string }, call: DriverCallOptions): Promise<void> {
     const { name } = request;
-    try {
-      await this.#post('unmount', name, { Name: name, ID: wireId(request.id) }, call);
-    } catch (error) {
-      if (!isNoSuchVolume(error, name)) throw error;
+    const id = wireId(request.id);
+    const holder = `${name} ${id}`;
+    const mounts = Math.max(1, this.#mounts.get(holder) ?? 1);
+    for (let done = 0; done < mounts; done++) {
+      try {
+        await this.#post('unmount', name, { Name: name, ID: id }, call);
+      } catch (error) {
+        const words = refusalWords(error);
+        const isGone = words !== undefined && (saysNotMounted(words) || saysNoSuchVolume(words, name));
+        if (!isGone && (done === 0 || words === undefined)) throw error;
+        break;
+      }
     }
+    this.#mounts.delete(holder);
   }
 
   async get(name: string, call: DriverCallOptions): Promise<DriverVolume | undefined> {
@@ -137,8 +155,8 @@ export class PluginVolumeDriver implements DriverBehind {
   }
 
   #hostPath(path: string | undefined): string | undefined {
-    // Only what is a path can be translated; the guard refuses the rest.
-    return path?.startsWith('/') === true && !path.includes('\0') ? this.#endpoint.hostPath(path) : path;
+    // What goes up would leave the plugin when it is translated: the guard gets and refuses it as it is.
+    return path === undefined || mountpointFault(path) !== undefined ? path : this.#endpoint.hostPath(path);
   }
 
   #volume(answer: PluginAnswer, asked: string | undefined): DriverVolume {
