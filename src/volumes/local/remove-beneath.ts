@@ -17,13 +17,14 @@ interface Frame {
 }
 
 /**
- * Removes directory `name` below `parent` with all that is in it, and nothing else: every step is made relative to an
+ * Removes what is called `name` in directory `parent`, with all that is in it, and nothing else: every step is made relative to an
  * open directory, links are removed and not followed, and no mount is entered (EXDEV) or removed (EBUSY), whatever
  * somebody exchanges meanwhile. A second remover is tolerated; nothing there is fine.
  */
 export async function removeBeneath(parent: string, name: string, call: CallOptions = {}): Promise<void> {
   const slices = new TimeSlices(call);
-  const parentFd = openSync(parent, constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  const parentFd = openParent(parent);
+  if (parentFd === undefined) return;
   const todo = [Buffer.from(name)];
   try {
     for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
@@ -31,6 +32,15 @@ export async function removeBeneath(parent: string, name: string, call: CallOpti
     }
   } finally {
     closeSync(parentFd);
+  }
+}
+
+function openParent(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

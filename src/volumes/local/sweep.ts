@@ -1,7 +1,6 @@
-import { closeSync, constants, openSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isOwnerAlive } from '../../os/step-owner.js';
-import { errnoOf, unlinkat } from '../../os/syscalls/index.js';
 import { FileLock } from '../../state/index.js';
 import type { Log } from '../../util/log.js';
 import type { CallOptions } from '../../util/signals.js';
@@ -36,28 +35,9 @@ async function tryDiscard(parent: string, piece: string, log: Log, call: CallOpt
  */
 export async function discardPiece(parent: string, piece: string, call: CallOptions = {}): Promise<void> {
   const path = join(parent, piece);
-  await removeData(path, call);
+  await removeBeneath(path, DATA, call);
   freeProject(path);
   await removeBeneath(parent, piece, call);
-}
-
-async function removeData(path: string, call: CallOptions): Promise<void> {
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return;
-    throw error;
-  }
-  try {
-    unlinkat(fd, DATA);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno !== 'EISDIR' && errno !== 'ENOENT') throw error;
-    if (errno === 'EISDIR') await removeBeneath(path, DATA, call);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function freeProject(path: string): void {
