@@ -161,6 +161,7 @@ async function make(
   if (claimed === undefined) return undefined;
   let made = false;
   try {
+    if (record.owner !== undefined) deps.volatile.add(name);
     await driver.create({ name, options }, call);
     made = true;
     const done = await conclude(deps, claimed, { status: 'ready' }, () => {
@@ -170,6 +171,8 @@ async function make(
   } catch (error) {
     await cleanUp(deps, claimed, driver, made ? 'made' : isUncertain(error) ? 'uncertain' : 'not-made');
     throw error;
+  } finally {
+    deps.volatile.delete(name);
   }
   deps.operations.end(claimed.state.op);
   deps.emit({ type: 'volume', action: 'create', id: name, attributes: volumeAttributes(record) });

@@ -10,6 +10,8 @@ export interface StoreDeps {
   readonly files: VolumeFiles;
   readonly drivers: StoreDrivers;
   readonly operations: Operations;
+  /** Names of volumes that are just being made for one process. */
+  readonly volatile: Set<string>;
   readonly measure: Measure;
   readonly now: () => Date;
   readonly emit: (event: EventInput) => void;

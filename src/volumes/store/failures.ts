@@ -1,5 +1,7 @@
 import { EngineError, engineError, quote } from '../../errors/index.js';
-import type { Operation } from './ports.js';
+import type { CallOptions } from '../../util/signals.js';
+import type { DriverVolume } from '../volume-driver.js';
+import type { Operation, StoreDriver } from './ports.js';
 
 const UNCERTAIN = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'CANCELED', 'ABORTED']);
 
@@ -18,4 +20,18 @@ export function busy(volume: string, what: string, owner: Operation | undefined,
   return engineError('VOLUME_BUSY', `volume ${quote(volume)} is ${what}${by}, for more than ${timeoutMs} ms`, {
     details: { volume, what, ...(owner !== undefined && { owner: owner.process }) },
   });
+}
+
+/** `undefined` also from a driver that refuses the name itself: it has no volume of it. */
+export async function getOrRefused(
+  driver: StoreDriver,
+  name: string,
+  call: CallOptions,
+): Promise<DriverVolume | undefined> {
+  try {
+    return await driver.get(name, call);
+  } catch (error) {
+    if (EngineError.is(error, 'INVALID_ARGUMENT')) return undefined;
+    throw error;
+  }
 }

@@ -2,7 +2,7 @@ import { newToken } from '../../util/ids.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import type { DriverVolume } from '../volume-driver.js';
 import type { StoreDeps } from './deps.js';
-import { notFound } from './failures.js';
+import { getOrRefused, notFound } from './failures.js';
 import type { StoreDriver } from './ports.js';
 import { whenSettled } from './settle.js';
 import type { VolumeRecord } from './volume-record.js';
@@ -19,7 +19,7 @@ export interface Located {
  */
 export async function locate(deps: StoreDeps, name: string, call: CallOptions): Promise<Located | undefined> {
   const { drivers, problems } = await deps.drivers.all(call);
-  const answers = await Promise.allSettled(drivers.map((driver) => driver.get(name, call)));
+  const answers = await Promise.allSettled(drivers.map((driver) => getOrRefused(driver, name, call)));
   throwIfAborted(call.signal);
   for (const [index, answer] of answers.entries()) {
     if (answer.status === 'fulfilled' && answer.value !== undefined) {

@@ -4,15 +4,31 @@ import { openLayout } from '../../state/index.js';
 import { assertKnownOptions, type KnownOptions } from '../../util/known-options.js';
 import { createLog } from '../../util/log.js';
 import type { CallOptions } from '../../util/signals.js';
+import { DriverStore, type GuardedDriver, guardDriver, sameDriver } from '../drivers/index.js';
+import { LocalVolumeDriver, type MeasureOptions, measureDirectory } from '../local/index.js';
+import type { VolumeDriver } from '../volume-driver.js';
 import type { StoreDeps } from './deps.js';
 import { Operations } from './operations.js';
-import type { Measure, StoreDriver, StoreDrivers } from './ports.js';
+import type { Measure, StoreDriver } from './ports.js';
 import { recoverVolumes, Sessions } from './recover-volumes.js';
 import type { VolumeHolder } from './types.js';
 import { VolumeFiles } from './volume-files.js';
 
-/** What is needed of a DriverStore. */
-export type DriverSource = Pick<StoreDrivers, 'find' | 'get' | 'all'>;
+/** Drivers as a VolumeStore asks for them; a DriverStore is one. @public */
+export interface VolumeDrivers {
+  /** The same drivers with a built-in one for this root. */
+  withBuiltIn(local: GuardedDriver): {
+    /** `undefined` when there is none for sure. */
+    find(name: string, call?: CallOptions): Promise<StoreDriver | undefined>;
+    /** Throws when there is none. */
+    get(name: string, call?: CallOptions): Promise<StoreDriver>;
+    /** In the order in which they win a name, with what could not be asked. */
+    all(call?: CallOptions): Promise<{
+      readonly drivers: readonly StoreDriver[];
+      readonly problems: readonly { readonly name: string; readonly error: Error }[];
+    }>;
+  };
+}
 
 /** Options of `VolumeStore.open`. @public */
 export interface VolumeStoreOptions extends CallOptions {
@@ -20,7 +36,8 @@ export interface VolumeStoreOptions extends CallOptions {
   readonly root: string;
   /** @defaultValue one per root, below `/run/caisson`; all processes of a root must agree on it */
   readonly runDir?: string;
-  readonly drivers: DriverSource;
+  /** Where its drivers come from, beside the built-in `local`. @defaultValue there are no others */
+  readonly drivers?: VolumeDrivers;
   /**
    * False when the container of a holder of kind `container` is gone for good: its hold is dropped then. It must say
    * true from before the hold is made until after it is released, also while the container is only being created.
@@ -33,8 +50,6 @@ export interface VolumeStoreOptions extends CallOptions {
   readonly busyTimeoutMs?: number;
   /** How long `create` without a driver waits for drivers that may have the name, milliseconds. @defaultValue 3000 */
   readonly probeTimeoutMs?: number;
-  /** @internal */
-  readonly measure?: Measure;
 }
 
 const KNOWN: KnownOptions<VolumeStoreOptions> = {
@@ -46,7 +61,6 @@ const KNOWN: KnownOptions<VolumeStoreOptions> = {
   emit: true,
   busyTimeoutMs: true,
   probeTimeoutMs: true,
-  measure: true,
 };
 
 export interface VolumeStoreParts {
@@ -60,7 +74,7 @@ const log = createLog('volumes');
 
 export async function openParts(options: VolumeStoreOptions): Promise<VolumeStoreParts> {
   assertKnownOptions(options, KNOWN);
-  const { root, runDir, drivers, holderExists = () => true, busyTimeoutMs = 150_000, probeTimeoutMs = 3_000 } = options;
+  const { root, runDir, holderExists = () => true, busyTimeoutMs = 150_000, probeTimeoutMs = 3_000 } = options;
   const layout = openLayout({ root, ...(runDir !== undefined && { runDir }) });
   const files = new VolumeFiles(layout);
   const operations = new Operations();
@@ -75,17 +89,25 @@ export async function openParts(options: VolumeStoreOptions): Promise<VolumeStor
       .finally(() => tasks.delete(task));
     tasks.add(task);
   };
-  const same = (a: string, b: string) => a.replace(/:latest$/, '') === b.replace(/:latest$/, '');
+  const volatile = new Set<string>();
+  const local = await LocalVolumeDriver.open({
+    dir: `${layout.dir('volumes')}/local`,
+    runDir: layout.runPath('volumes', 'local'),
+    ...(options.signal !== undefined && { signal: options.signal }),
+  });
+  const own = options.drivers === undefined ? await DriverStore.open() : undefined;
+  const drivers = (own ?? (options.drivers as VolumeDrivers)).withBuiltIn(guardLocal(local, volatile));
   const deps: StoreDeps = {
     files,
     drivers: {
       find: (name, call) => drivers.find(name, call),
       get: (name, call) => drivers.get(name, call),
       all: (call) => drivers.all(call),
-      same,
+      same: sameDriver,
     },
+    volatile,
     operations,
-    measure: options.measure ?? (async () => Promise.reject(new Error('no measure'))),
+    measure: async (path, options) => (await measureDirectory(path, toMeasure(options))).bytes,
     now: () => new Date(),
     emit,
     holderExists,
@@ -112,6 +134,8 @@ export async function openParts(options: VolumeStoreOptions): Promise<VolumeStor
   const close = async () => {
     ending.abort();
     await Promise.all(tasks);
+    await local.close();
+    await own?.close();
     sessions.leave();
     opened?.close();
     opened = undefined;
@@ -128,4 +152,21 @@ function appendQuietly(journal: EventJournal, event: EventInput): void {
   }
 }
 
-export type { StoreDriver };
+/** What belongs to one process is not worth flushing its directories. */
+function guardLocal(local: LocalVolumeDriver, volatile: ReadonlySet<string>): GuardedDriver {
+  const driver: VolumeDriver = {
+    name: local.name,
+    scope: local.scope,
+    create: (request, call) => local.create({ ...request, durable: !volatile.has(request.name) }, call),
+    remove: (name, call) => local.remove(name, call),
+    mount: (request, call) => local.mount(request, call),
+    unmount: (request, call) => local.unmount(request, call),
+    get: (name) => local.get(name),
+    list: (call) => local.list(call),
+  };
+  return guardDriver(driver, { source: 'built-in' });
+}
+
+function toMeasure({ onProgress, ...call }: Parameters<Measure>[1]): MeasureOptions {
+  return onProgress === undefined ? call : { ...call, onProgress: ({ bytes }) => onProgress(bytes) };
+}

@@ -2,7 +2,7 @@ import type { ProcessIdentity } from '../../os/process-identity.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { DriverVolume, VolumeScope } from '../volume-driver.js';
 
-/** A driver as the store calls it: behind deadlines and answer checks, so that every call ends. */
+/** A driver as the store calls it: behind deadlines and answer checks, so that every call ends. @public */
 export interface StoreDriver {
   /** Full name, with its tag where it has one. */
   readonly name: string;

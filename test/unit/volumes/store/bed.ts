@@ -97,8 +97,10 @@ export class DirectoryDriver implements StoreDriver {
 export function driversOf(...drivers: StoreDriver[]) {
   const known = new Map(drivers.map((driver) => [driver.name.replace(/:latest$/, ''), driver]));
   const find = async (name: string) => known.get(name.replace(/:latest$/, ''));
-  return {
+  const source = {
     known,
+    // Its own driver `local` takes the place of the built-in one.
+    withBuiltIn: () => source,
     find,
     get: async (name: string) => {
       const driver = await find(name);
@@ -107,10 +109,13 @@ export function driversOf(...drivers: StoreDriver[]) {
     },
     all: async () => ({ drivers: [...known.values()], problems: [] as { name: string; error: Error }[] }),
   };
+  return source;
 }
 
 export interface Bed {
   readonly dir: string;
+  readonly root: string;
+  readonly runDir: string;
   readonly local: DirectoryDriver;
   readonly other: DirectoryDriver;
   readonly drivers: ReturnType<typeof driversOf>;
@@ -124,6 +129,8 @@ export function makeBed(t: Afterwards): Bed {
   const local = new DirectoryDriver('local', join(dir, 'local'), 'built-in');
   const other = new DirectoryDriver('other:latest', join(dir, 'other'), 'plugin');
   const drivers = driversOf(local, other);
+  const root = join(dir, 'root');
+  const runDir = join(dir, 'run');
   const events: string[] = [];
   const stores: VolumeStore[] = [];
   t.after(() => {
@@ -131,16 +138,17 @@ export function makeBed(t: Afterwards): Bed {
   });
   return {
     dir,
+    root,
+    runDir,
     local,
     other,
     drivers,
     events,
     async open(options = {}) {
       const store = await VolumeStore.open({
-        root: join(dir, 'root'),
-        runDir: join(dir, 'run'),
+        root,
+        runDir,
         drivers,
-        measure: async () => 4096,
         emit: ({ type, action, id, attributes }) =>
           events.push([type, action, id, JSON.stringify(attributes)].join(' ')),
         ...options,
