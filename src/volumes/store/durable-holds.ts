@@ -63,6 +63,11 @@ export class DurableHolds {
     return names(this.#dir);
   }
 
+  /** True when there is any. */
+  hasAny(volume: string): boolean {
+    return names(`${this.#dir}/${volume}`).length > 0;
+  }
+
   /** Removes what killed writers left. The caller holds the volume's lock. */
   sweep(volume: string): void {
     try {

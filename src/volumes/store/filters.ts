@@ -1,4 +1,5 @@
 import { engineError, quote } from '../../errors/index.js';
+import { SAFE_NAME } from '../../util/ids.js';
 import { assertKnownOptions, type KnownOptions } from '../../util/known-options.js';
 import { checkBoolean } from './check-options.js';
 import type { StoreDrivers } from './ports.js';
@@ -65,6 +66,15 @@ export function nameMatcher({ name, prefix }: VolumeFilter): (name: string) => b
   return (text) =>
     (exact === undefined || exact.has(text) || expressions?.some((one) => one.test(text)) === true) &&
     (prefixes === undefined || prefixes.some((one) => text.startsWith(one)));
+}
+
+/** The names, when a few are wanted and nothing else can fit. */
+export function exactNames({ name }: VolumeFilter): readonly string[] | undefined {
+  const names = many(name);
+  if (names === undefined || names.length > 32) return undefined;
+  return names.every((one) => typeof one === 'string' && SAFE_NAME.test(one))
+    ? [...new Set(names as string[])]
+    : undefined;
 }
 
 /** True when the volume has all of them. */

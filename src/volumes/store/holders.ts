@@ -21,6 +21,11 @@ export function listHolders({ files }: Pick<StoreDeps, 'files'>, volume: string)
   return [...holders.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
+/** True when anybody holds it; quicker than to list them. */
+export function isHeld({ files }: Pick<StoreDeps, 'files'>, volume: string): boolean {
+  return files.holds.hasAny(volume) || files.uses.list(volume).some(isLiving);
+}
+
 /** What the driver was told for holders that are gone: their process died, or their hold was dropped by force. */
 export function listOrphans({ files }: Pick<StoreDeps, 'files'>, volume: string): Use[] {
   return files.uses.list(volume).filter((use) => !isLiving(use) && !files.holds.has(volume, use.holder));

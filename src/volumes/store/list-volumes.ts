@@ -2,9 +2,10 @@ import { quote } from '../../errors/index.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import type { DriverVolume, VolumeScope } from '../volume-driver.js';
 import type { StoreDeps } from './deps.js';
-import { many, nameMatcher, volumeMatcher } from './filters.js';
+import { getOrRefused } from './failures.js';
+import { exactNames, many, nameMatcher, volumeMatcher } from './filters.js';
 import { toVolume } from './find-volume.js';
-import { listHolders } from './holders.js';
+import { isHeld } from './holders.js';
 import { adoptedRecord } from './locate.js';
 import { purgeLost } from './lost.js';
 import type { StoreDriver } from './ports.js';
@@ -27,7 +28,7 @@ export async function listVolumes(deps: StoreDeps, options: ListVolumesOptions):
   throwIfAborted(signal);
   const isNamed = nameMatcher(options);
   // Before the drivers are asked: a volume that is made meanwhile is missing from neither or from both.
-  const { records, problems } = deps.files.list();
+  const { records, problems } = deps.files.list(exactNames(options));
   const warnings: VolumeWarning[] = problems
     .filter(({ name }) => isNamed(name))
     .map(({ name, error }) => warning('record-unreadable', undefined, name, error.message, error));
@@ -42,9 +43,9 @@ export async function listVolumes(deps: StoreDeps, options: ListVolumesOptions):
   const known = new Map(records.map((record) => [record.name, record]));
   for (const answer of answers.values()) addUnrecorded(deps, answer, { known, volumes, warnings, isNamed });
   const matches = volumeMatcher(deps.drivers, options);
-  const isHeld = heldNames(deps);
+  const isTaken = heldNames(deps);
   const wanted = [...volumes.values()].filter(
-    (volume) => matches(volume) && (options.dangling === undefined || options.dangling !== isHeld(volume.name)),
+    (volume) => matches(volume) && (options.dangling === undefined || options.dangling !== isTaken(volume.name)),
   );
   const order = (a: string | undefined, b: string | undefined) => ((a ?? '') < (b ?? '') ? -1 : a === b ? 0 : 1);
   return {
@@ -78,7 +79,7 @@ async function askDrivers(
   const asking = asked.map(async ({ name, driver: known }) => {
     try {
       const driver = known ?? (await deps.drivers.get(name, call));
-      const [volumes, scope] = await Promise.all([driver.list(call), driver.scope(call)]);
+      const [volumes, scope] = await Promise.all([volumesOf(driver, options, call), driver.scope(call)]);
       answers.set(name, { driver, scope, volumes: new Map(volumes.map((volume) => [volume.name, volume])) });
     } catch (error) {
       failed(name, error as Error);
@@ -88,6 +89,18 @@ async function askDrivers(
   throwIfAborted(call.signal);
   // In the order in which they win a name, not in that of their answers.
   return new Map(asked.flatMap(({ name }) => (answers.has(name) ? [[name, answers.get(name) as Answer]] : [])));
+}
+
+/** One that is asked for by name costs one question, not a list. */
+async function volumesOf(
+  driver: StoreDriver,
+  options: ListVolumesOptions,
+  call: CallOptions,
+): Promise<readonly DriverVolume[]> {
+  const names = exactNames(options);
+  if (names === undefined) return await driver.list(call);
+  const found = await Promise.all(names.map((name) => getOrRefused(driver, name, call)));
+  return found.filter((volume) => volume !== undefined);
 }
 
 async function recordedVolume(
@@ -142,7 +155,7 @@ function heldNames(deps: StoreDeps): (name: string) => boolean {
   let suspects: Set<string> | undefined;
   return (name) => {
     suspects ??= new Set([...deps.files.holds.volumes(), ...deps.files.uses.volumes()]);
-    return suspects.has(name) && listHolders(deps, name).length > 0;
+    return suspects.has(name) && isHeld(deps, name);
   };
 }
 

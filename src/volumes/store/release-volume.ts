@@ -13,7 +13,7 @@ export async function releaseVolume(
   const isKnown = () => files.holds.has(name, holder) || files.uses.find(name, holder) !== undefined;
   if (!isKnown()) return;
   try {
-    await unmountVolume(deps, name, holder, options);
+    await unmountVolume(deps, name, holder, options, 'drop');
   } catch (error) {
     if (options.force !== true) throw error;
   }

@@ -12,12 +12,18 @@ type Claimed = Use & { readonly mount: MountFact & { readonly op: Operation } };
  * The holder's mount ends; its hold stays. Nothing mounted, an unknown holder or volume are no error. When the driver
  * fails the mount is still on record and the call may be repeated.
  */
-export async function unmountVolume(deps: StoreDeps, name: string, holder: string, call: CallOptions): Promise<void> {
+export async function unmountVolume(
+  deps: StoreDeps,
+  name: string,
+  holder: string,
+  call: CallOptions,
+  hold: 'keep' | 'drop' = 'keep',
+): Promise<void> {
   const patience = new Patience(deps);
   while (deps.files.uses.find(name, holder)?.mount !== undefined) {
     const step = await deps.files.locked(name, call, () => claimUnmount(deps, name, holder));
     if (step === undefined) return;
-    if ('claimed' in step) return await tellDriver(deps, name, step.claimed, step.before, call);
+    if ('claimed' in step) return await tellDriver(deps, name, step, call, hold);
     await patience.pause(name, step.running.status, step.running.op, call);
   }
 }
@@ -34,7 +40,7 @@ export async function undoUse(deps: StoreDeps, name: string, orphan: Use, call: 
       return undefined;
     });
     if (step === undefined) return;
-    if ('claimed' in step) return await tellDriver(deps, name, step.claimed, step.before, call);
+    if ('claimed' in step) return await tellDriver(deps, name, step, call, 'keep');
     await patience.pause(name, step.running.status, step.running.op, call);
   }
 }
@@ -61,9 +67,9 @@ function claimUnmount(
 async function tellDriver(
   deps: StoreDeps,
   name: string,
-  use: Claimed,
-  before: MountFact,
+  { claimed: use, before }: { readonly claimed: Claimed; readonly before: MountFact },
   call: CallOptions,
+  hold: 'keep' | 'drop',
 ): Promise<void> {
   const { op, ...mount } = use.mount;
   try {
@@ -78,7 +84,7 @@ async function tellDriver(
         throw error;
       }
     }
-    await concludeMount(deps, name, use.holder, op, undefined);
+    await concludeMount(deps, name, use.holder, op, undefined, hold);
   } finally {
     deps.operations.end(op);
   }

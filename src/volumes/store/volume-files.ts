@@ -51,8 +51,7 @@ export class VolumeFiles {
     try {
       return work();
     } finally {
-      // The next in line sees that the file lost its name and makes another.
-      if (!this.#isKnown(name)) rmSync(path, { force: true });
+      if (!this.#isKnown(name)) this.#tidy(name, path);
       lock.release();
     }
   }
@@ -79,12 +78,15 @@ export class VolumeFiles {
     (record.owner !== undefined ? this.#volatile : this.#durable).delete(record.name, { removeDir: true });
   }
 
-  /** Every record, and what could not be read. Files that have not changed since the last list are not read again. */
-  list(): { records: VolumeRecord[]; problems: { name: string; error: EngineError }[] } {
+  /**
+   * Every record, or those of these names, and what could not be read. Files that have not changed since the last list
+   * are not read again.
+   */
+  list(names?: readonly string[]): { records: VolumeRecord[]; problems: { name: string; error: EngineError }[] } {
     const records: VolumeRecord[] = [];
     const problems: { name: string; error: EngineError }[] = [];
     const seen = new Set<string>();
-    for (const name of readdirSync(this.#dir)) {
+    for (const name of names ?? readdirSync(this.#dir)) {
       if (!SAFE_NAME.test(name)) continue;
       try {
         const record = this.#findCached(name);
@@ -96,6 +98,7 @@ export class VolumeFiles {
         problems.push({ name, error });
       }
     }
+    if (names !== undefined) return { records, problems };
     for (const name of this.#cache.keys()) if (!seen.has(name)) this.#cache.delete(name);
     return { records, problems };
   }
@@ -119,10 +122,12 @@ export class VolumeFiles {
   }
 
   #isKnown(name: string): boolean {
-    return (
-      existsSync(`${this.#dir}/${name}/record.json`) ||
-      this.holds.list(name).length > 0 ||
-      this.uses.list(name).length > 0
-    );
+    return existsSync(`${this.#dir}/${name}/record.json`) || this.holds.hasAny(name) || this.uses.list(name).length > 0;
+  }
+
+  #tidy(name: string, lockPath: string): void {
+    this.uses.tidy(name);
+    // The next in line sees that the file lost its name and makes another.
+    rmSync(lockPath, { force: true });
   }
 }

@@ -163,7 +163,7 @@ describe('holders', () => {
     await bed.open();
     assert.deepEqual(bed.local.mountIds('data'), []);
     assert.deepEqual(bed.local.names(), ['data'], 'an anonymous volume goes with its process');
-    assert.deepEqual(readdirSync(join(bed.dir, 'run/volumes/uses')), []);
+    assert.deepEqual(readdirSync(join(bed.dir, 'run/volumes/uses/data')), []);
   });
 
   it('whose container is gone are dropped, at open and when the volume is in use', async (t) => {
@@ -288,7 +288,7 @@ describe('mount', () => {
     assert.deepEqual(store.whoUses('data'), []);
     await new Promise((resolve) => setTimeout(resolve, 20));
     assert.ok(bed.local.calls.includes('unmount'));
-    assert.deepEqual(readdirSync(join(bed.dir, 'run/volumes/uses')), []);
+    assert.deepEqual(readdirSync(join(bed.dir, 'run/volumes/uses/data')), []);
   });
 
   it('records a volume that only its driver knew', async (t) => {
