@@ -11,6 +11,10 @@ export function isUncertain(error: unknown): boolean {
   return EngineError.is(error) && (UNCERTAIN.has(error.code) || error.reason === 'DRIVER_BAD_ANSWER');
 }
 
+export function isDiskFull(error: unknown): boolean {
+  return EngineError.is(error, 'RESOURCE_EXHAUSTED', 'DISK_FULL');
+}
+
 export function notFound(volume: string): Error {
   return engineError('VOLUME_NOT_FOUND', `volume ${quote(volume)} does not exist`, { details: { volume } });
 }

@@ -2,7 +2,7 @@ import { assertSafeName } from '../../util/ids.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { StoreDeps } from './deps.js';
 import { volumeAttributes } from './events.js';
-import { isUncertain, notFound } from './failures.js';
+import { isDiskFull, isUncertain, notFound } from './failures.js';
 import { dropGoneContainers, inUse, listHolders, listOrphans } from './holders.js';
 import { adoptedRecord, locate } from './locate.js';
 import { begin, type ClaimedRecord, conclude, opOf, whenSettled } from './settle.js';
@@ -29,7 +29,11 @@ export async function removeVolume(deps: StoreDeps, name: string, request: Remov
   for (let undone = false; ; undone = true) {
     const step = await whenSettled(deps, name, call, (record) =>
       record === undefined ? 'unknown' : claimRemoval(deps, record, request.instance, undone),
-    );
+    ).catch((error: unknown) => (isDiskFull(error) ? 'full' : Promise.reject(error)));
+    if (step === 'full') {
+      await removeOnFullDisk(deps, name, request.instance, call);
+      return;
+    }
     if (step === 'unknown') {
       // Waiting for it to settle brought a removal to its end that had been cut off.
       if (cutOff || (await removeUnrecorded(deps, name, call)) || force) return;
@@ -81,6 +85,29 @@ async function tellDriver(deps: StoreDeps, record: ClaimedRecord, call: CallOpti
     deps.operations.end(record.state.op);
   }
   deps.emit({ type: 'volume', action: 'destroy', id: name, attributes: volumeAttributes(record) });
+}
+
+/**
+ * What makes room must not need room. That it is being removed can't be written down, so the lock is held meanwhile;
+ * when this is cut off, the record says that it is ready, and its driver that it has none or a whole one.
+ */
+async function removeOnFullDisk(
+  deps: StoreDeps,
+  name: string,
+  instance: string | undefined,
+  call: CallOptions,
+): Promise<void> {
+  const removed = await deps.files.lockedThroughout(name, call, async () => {
+    const record = deps.files.find(name);
+    if (record === undefined || (instance !== undefined && record.instance !== instance)) throw notFound(name);
+    assertUnused(deps, name);
+    const driver = await deps.drivers.get(record.driver, call);
+    await driver.remove(name, call);
+    deleteUses(deps, name);
+    deps.files.delete(record);
+    return record;
+  });
+  deps.emit({ type: 'volume', action: 'destroy', id: name, attributes: volumeAttributes(removed) });
 }
 
 /** Removes one that only its driver knows; false when no driver has it. */

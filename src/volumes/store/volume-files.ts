@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { EngineError } from '../../errors/index.js';
 import { ensureDirectory, FileLock, type Layout, RecordStore, syncDirectory } from '../../state/index.js';
 import { SAFE_NAME } from '../../util/ids.js';
@@ -42,6 +42,18 @@ export class VolumeFiles {
     this.holds = new DurableHolds(`${dir}/holders`);
     this.uses = new Uses(layout.runPath('volumes', 'uses'));
     mkdirSync(this.#locks, { recursive: true, mode: 0o700 });
+  }
+
+  /** For work that a full disk leaves no other way to guard: others have to wait for it. */
+  async lockedThroughout<T>(name: string, call: CallOptions, work: () => Promise<T>): Promise<T> {
+    const path = `${this.#locks}/${name}`;
+    const lock = await FileLock.acquire(path, call);
+    try {
+      return await work();
+    } finally {
+      if (!this.#isKnown(name)) this.#tidy(name, path);
+      lock.release();
+    }
   }
 
   /** Runs `work`, which can't wait for anything, under the volume's lock: short whatever a driver does. */
@@ -103,9 +115,13 @@ export class VolumeFiles {
     return { records, problems };
   }
 
-  /** Removes temporary files that killed writers left. */
-  sweepRecords(): void {
+  /** Removes what writers left that were killed: temporary files, and directories without a record. */
+  async sweepRecords(call: CallOptions): Promise<void> {
     this.#durable.sweep();
+    for (const name of this.#durable.directories()) {
+      if (existsSync(`${this.#dir}/${name}/record.json`)) continue;
+      await this.locked(name, call, () => removeIfEmpty(`${this.#dir}/${name}`));
+    }
   }
 
   #findCached(name: string): VolumeRecord | undefined {
@@ -129,5 +145,14 @@ export class VolumeFiles {
     this.uses.tidy(name);
     // The next in line sees that the file lost its name and makes another.
     rmSync(lockPath, { force: true });
+  }
+}
+
+/** A record that was moved aside keeps its directory. */
+function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // It is in use by now, or gone.
   }
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { identifyProcess, type ProcessIdentity } from '#src/os/process-identity.js';
-import { makeBed, rejectsWith } from './bed.js';
+import { openParts } from '#src/volumes/store/open-parts.js';
+import type { VolumeRecord } from '#src/volumes/store/volume-record.js';
+import { type Bed, makeBed, rejectsWith } from './bed.js';
 
 const self = identifyProcess(process.pid) as ProcessIdentity;
 const dead: ProcessIdentity = { ...self, startTime: '1' };
@@ -322,6 +324,92 @@ describe('mount', () => {
 
 import { engineError } from '#src/errors/index.js';
 
+function optionsOf({ root, runDir, drivers }: Bed) {
+  return { root, runDir, drivers, emit: () => {} };
+}
+
 function abort(): Error {
   return engineError('TIMED_OUT', 'the driver was too slow');
 }
+
+describe('what a process that died has left', () => {
+  it('is brought to its end by the next that opens', async (t) => {
+    const bed = makeBed(t);
+    const store = await bed.open();
+    // Its last instruction: a directory for a record that was not written.
+    mkdirSync(join(bed.root, 'v1/volumes/records/half'));
+    for (const name of ['made', 'unmade', 'removed', 'kept']) await store.create({ name, labels: { a: '1' } });
+    const op = { process: dead, token: 'x' };
+    for (const [name, status] of [
+      ['made', 'creating'],
+      ['unmade', 'creating'],
+      ['removed', 'removing'],
+    ] as const) {
+      const { deps, close } = await openParts(optionsOf(bed));
+      const record = deps.files.find(name) as VolumeRecord;
+      deps.files.write({ ...record, state: { status, op } });
+      await close();
+    }
+    await bed.local.remove('unmade');
+    assert.equal(await store.find('made'), undefined, 'it does not exist before its creation is acknowledged');
+    writeFileSync(join(bed.runDir, `volumes/sessions/${dead.pid}-${dead.startTime}-x`), '');
+    const next = await bed.open();
+    assert.deepEqual(
+      (await next.list()).volumes.map(({ name }) => name),
+      ['kept', 'made'],
+    );
+    assert.equal((await next.get('made')).labels['a'], '1');
+    assert.deepEqual(bed.local.names().sort(), ['kept', 'made']);
+    assert.deepEqual(readdirSync(join(bed.root, 'v1/volumes/records')).sort(), ['kept', 'made']);
+    assert.equal(
+      readdirSync(join(bed.runDir, 'volumes/sessions')).some((name) => name.endsWith('-x')),
+      false,
+    );
+  });
+
+  it('is brought to its end by who needs the volume', async (t) => {
+    const bed = makeBed(t);
+    const store = await bed.open();
+    const parts = await openParts(optionsOf(bed));
+    t.after(() => void parts.close());
+    const cutOff = async (status: 'creating' | 'removing' | 'doubtful') => {
+      await store.create({ name: 'data', ifExists: 'return' });
+      const record = parts.deps.files.find('data') as VolumeRecord;
+      parts.deps.files.write({ ...record, state: { status, op: { process: dead, token: 'x' } } });
+    };
+    await cutOff('removing');
+    await rejectsWith(store.hold('data', { id: 'c1' }), 'VOLUME_NOT_FOUND');
+    assert.equal(bed.local.has('data'), false);
+    await cutOff('removing');
+    await store.remove('data');
+    await cutOff('creating');
+    await store.hold('data', { id: 'c1' });
+    await store.release('data', 'c1');
+    await cutOff('doubtful');
+    await store.mount('data', { holder: { id: 'c1' } });
+    await store.release('data', 'c1');
+    bed.local.before = (method) => {
+      if (method === 'get') throw new Error('HTTP 500');
+    };
+    const record = parts.deps.files.find('data') as VolumeRecord;
+    parts.deps.files.write({ ...record, state: { status: 'doubtful' } });
+    await assert.rejects(store.hold('data', { id: 'c1' }), /HTTP 500/);
+    bed.local.before = () => {};
+    await store.hold('data', { id: 'c1' });
+  });
+
+  it('is waited for while its process lives, and then named', async (t) => {
+    const bed = makeBed(t);
+    const store = await bed.open({ busyTimeoutMs: 50 });
+    await store.create({ name: 'data' });
+    const parts = await openParts(optionsOf(bed));
+    t.after(() => void parts.close());
+    const record = parts.deps.files.find('data') as VolumeRecord;
+    parts.deps.files.write({ ...record, state: { status: 'removing', op: { process: self, token: 'other.1' } } });
+    const busy = await rejectsWith(store.hold('data', { id: 'c1' }), 'VOLUME_BUSY');
+    assert.deepEqual(busy.details['owner'], self);
+    await rejectsWith(store.mount('data', { holder: { id: 'c1' }, signal: AbortSignal.abort() }), 'CANCELED');
+    await rejectsWith(store.forget({ volume: 'data' }), 'VOLUME_BUSY');
+    assert.deepEqual(await store.forget({ volume: 'data' }, { force: true }), ['data']);
+  });
+});
