@@ -9,5 +9,6 @@ export { mountAll, unmount } from './mounts.js';
 export { escapeOverlayPath, splitLowerDirs } from './overlay-data.js';
 export { makePrivateDir } from './private-dir.js';
 export { bootId, identifyProcess, isAlive, isEnding, type ProcessIdentity, signalProcess } from './process-identity.js';
+export { removeShallow } from './remove-shallow.js';
 export { runTool, type ToolOptions } from './run-tool.js';
 export { exitStatus, runChild, spawnChild } from './spawn.js';

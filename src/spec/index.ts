@@ -34,6 +34,6 @@ export { commandLine } from './process.js';
 export { type ResolvedUser, resolveUser } from './resolve-user.js';
 export { openRootfsReader, type RootfsReader } from './rootfs-reader.js';
 export { resolveSeccomp, type SeccompFacts } from './seccomp/resolve-seccomp.js';
-export { stringifyProcess, stringifySpec } from './stringify-spec.js';
+export { type CompiledFilter, stringifyProcess, stringifySpec, writeSpec } from './stringify-spec.js';
 export { validateExecOptions } from './validate-exec.js';
 export { validateContainerOptions } from './validate-options.js';

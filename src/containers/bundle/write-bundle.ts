@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs';
 import type { ImageRunConfig } from '../../images/types.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
 import {
+  type CompiledFilter,
   checkRootfs,
   collectMounts,
   generateSpec,
@@ -10,8 +10,8 @@ import {
   prepareRootfs,
   resolveBindSources,
   resolveDevices,
-  stringifySpec,
   withFileMountpoints,
+  writeSpec,
 } from '../../spec/index.js';
 import type { OciSpec } from '../../spec/oci-types.js';
 import { shortId } from '../../util/ids.js';
@@ -68,14 +68,16 @@ export async function writeBundle(
     workingDir: spec.process.cwd,
     mountpoints: withFileMountpoints(mountpoints, files, initPath),
   });
-  writeFileSync(`${dir}/config.json`, specText(deps, spec, request.runtime), { mode: 0o600 });
+  writeSpec(`${dir}/config.json`, spec, compiledFilter(deps, spec, request.runtime));
   return { spec };
 }
 
 /** crun takes a compiled filter through an annotation: compiling the profile is half of its start. */
-function specText(deps: Pick<ContainerDeps, 'seccompFilters'>, spec: OciSpec, runtime: OciRuntime): string {
-  const { seccomp, ...linux } = spec.linux;
-  const filter = seccomp && deps.seccompFilters.find(runtime, seccomp);
-  if (filter === undefined) return stringifySpec(spec);
-  return stringifySpec({ ...spec, linux, annotations: { ...spec.annotations, [FILTER_ANNOTATION]: filter } });
+function compiledFilter(
+  deps: Pick<ContainerDeps, 'seccompFilters'>,
+  { linux }: OciSpec,
+  runtime: OciRuntime,
+): CompiledFilter | undefined {
+  const text = linux.seccomp && deps.seccompFilters.find(runtime, linux.seccomp);
+  return text === undefined ? undefined : { annotation: FILTER_ANNOTATION, text };
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import type { Child } from '../../os/index.js';
-import { exitStatus, identifyProcess, mountAll, type ProcessIdentity, unmount } from '../../os/index.js';
+import { exitStatus, identifyProcess, mountAll, type ProcessIdentity, removeShallow, unmount } from '../../os/index.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
 import type { OciSpec } from '../../spec/oci-types.js';
@@ -167,7 +167,7 @@ async function finishLaunch(deps: ContainerDeps, launched: Launched, child: Chil
   await nextTurn();
   await deps.snapshotter.remove(id);
   await nextTurn();
-  rmSync(dir, { recursive: true, force: true });
+  removeShallow(dir);
   if (record.name !== undefined) deps.names.release(record.name, id);
   deps.emit({
     type: 'container',
