@@ -5,18 +5,18 @@ import { nextTurn } from '../util/next-turn.js';
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
 import { CallScope, type OpenCalls } from './call-scope.js';
 import { connectPlugin } from './connect-plugin.js';
-import { type EndpointDeps, LegacyEndpoint } from './legacy-endpoint.js';
 import {
   assertDuration,
   type LegacyPluginsOptions,
   type LegacySettings,
   resolveLegacyOptions,
 } from './legacy-options.js';
+import { LegacyPluginClient, type LegacyPluginClientDeps } from './legacy-plugin-client.js';
 import { locatePlugin, scanPluginNames } from './locate-plugin.js';
 import { ACTIVATE, MAX_MANIFEST_BYTES, readManifest } from './manifest.js';
 import { PluginActivation } from './plugin-activation.js';
+import type { PluginClient, PluginFailure, PluginList } from './plugin-client.js';
 import type { PluginDefinition } from './plugin-definition.js';
-import type { PluginEndpoint, PluginList, PluginProblem } from './plugin-endpoint.js';
 import { postToPlugin } from './post-to-plugin.js';
 import { retryConnect } from './retry-connect.js';
 
@@ -39,7 +39,7 @@ export class LegacyPlugins implements AsyncDisposable {
   readonly #settings: LegacySettings;
   readonly #activations = new Map<string, PluginActivation>();
   readonly #openCalls: OpenCalls = new Set();
-  readonly #deps: EndpointDeps;
+  readonly #deps: LegacyPluginClientDeps;
   #closed = false;
 
   private constructor(settings: LegacySettings) {
@@ -66,7 +66,7 @@ export class LegacyPlugins implements AsyncDisposable {
    * Throws PLUGIN_UNREACHABLE after the retries, PLUGIN_TIMEOUT, PLUGIN_CALL_FAILED, PLUGIN_BAD_ANSWER,
    * PLUGIN_TLS_FAILED, PLUGIN_BAD_DEFINITION, PLUGIN_UNTRUSTED, CANCELED, CLOSED.
    */
-  async find(name: string, capability: string, call: PluginFindOptions = {}): Promise<PluginEndpoint | undefined> {
+  async find(name: string, capability: string, call: PluginFindOptions = {}): Promise<PluginClient | undefined> {
     this.#assertOpen();
     throwIfAborted(call.signal);
     assertKnownOptions(call, { signal: true, retryMs: true });
@@ -92,11 +92,12 @@ export class LegacyPlugins implements AsyncDisposable {
    */
   async list(capability: string, call: CallOptions = {}): Promise<PluginList> {
     this.#assertOpen();
+    assertKnownOptions(call, { signal: true });
     assertText('capability', capability);
     throwIfAborted(call.signal);
     const { names, problems: unreadable } = scanPluginNames(this.#settings);
     const found = await Promise.all(
-      names.map(async (name): Promise<PluginEndpoint | PluginProblem | undefined> => {
+      names.map(async (name): Promise<PluginClient | PluginFailure | undefined> => {
         try {
           return await this.find(name, capability, { ...call, retryMs: 0 });
         } catch (error) {
@@ -106,7 +107,7 @@ export class LegacyPlugins implements AsyncDisposable {
     );
     throwIfAborted(call.signal);
     this.#assertOpen();
-    const plugins: PluginEndpoint[] = [];
+    const plugins: PluginClient[] = [];
     const problems = [...unreadable];
     for (const entry of found) {
       if (entry === undefined) continue;
@@ -130,14 +131,16 @@ export class LegacyPlugins implements AsyncDisposable {
     await this.close();
   }
 
-  async #findNow(name: string, capability: string, signal: AbortSignal): Promise<PluginEndpoint | undefined> {
+  async #findNow(name: string, capability: string, signal: AbortSignal): Promise<PluginClient | undefined> {
     const definition = this.#locate(name);
     if (definition === undefined) {
       this.#activations.delete(name);
       return undefined;
     }
     const active = await this.#activation(name).ensure(definition, { signal, maxAgeMs: this.#settings.recheckMs });
-    return active.capabilities.includes(capability) ? new LegacyEndpoint(this.#deps, active, capability) : undefined;
+    return active.capabilities.includes(capability)
+      ? new LegacyPluginClient(this.#deps, active, capability)
+      : undefined;
   }
 
   #locate(name: string): PluginDefinition | undefined {

@@ -2,8 +2,8 @@ import { type Dirent, readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../os/syscalls/index.js';
 import { SAFE_NAME } from '../util/ids.js';
+import type { PluginFailure } from './plugin-client.js';
 import type { PluginAddress, PluginDefinition } from './plugin-definition.js';
-import type { PluginProblem } from './plugin-endpoint.js';
 import { type ReadDefinitionOptions, readDefinition } from './read-definition.js';
 import { checkTrustedPath } from './trusted-path.js';
 
@@ -69,10 +69,10 @@ function statOf(path: string): Stats | undefined {
 /** Names that the directories may have plugins for, sorted; whether they do, `locatePlugin` says. */
 export function scanPluginNames(where: PluginDirectories): {
   readonly names: readonly string[];
-  readonly problems: readonly PluginProblem[];
+  readonly problems: readonly PluginFailure[];
 } {
   const names = new Set<string>();
-  const problems: PluginProblem[] = [];
+  const problems: PluginFailure[] = [];
   const scan = (dir: string, extensions: RegExp) => {
     for (const entry of entriesOf(dir, problems)) {
       const stem = entry.name.replace(extensions, '');
@@ -85,7 +85,7 @@ export function scanPluginNames(where: PluginDirectories): {
   return { names: [...names].sort(), problems };
 }
 
-function entriesOf(dir: string, problems: PluginProblem[]): Dirent[] {
+function entriesOf(dir: string, problems: PluginFailure[]): Dirent[] {
   try {
     return readdirSync(dir, { withFileTypes: true });
   } catch (error) {

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { EngineError } from '#src/errors/index.js';
-import { LegacyPlugins, type LegacyPluginsOptions, type PluginEndpoint } from '#src/plugins/index.js';
+import { LegacyPlugins, type LegacyPluginsOptions, type PluginClient } from '#src/plugins/index.js';
 import type { PluginLookup } from '#src/volumes/plugin-lookup.js';
 import { deadline } from '#support/deadline.js';
 import { dockerStep, readDockerRecording } from '#support/plugins/docker-calls.js';
 import { startPerlVolumePlugin } from '#support/plugins/perl-volume-plugin.js';
 import { startVolumePlugin, type VolumePlugin, type VolumePluginOptions } from '#support/plugins/volume-plugin.js';
+import { PROJECT } from '#support/project.js';
 import { tempDir } from '#support/roots.js';
+import { run } from '#support/run.js';
 
 const VOLUMES = 'VolumeDriver';
 
@@ -29,7 +31,7 @@ async function lab(t: TestContext, options: Partial<VolumePluginOptions> = {}, o
   return { dir, plugin, plugins };
 }
 
-async function found(plugins: LegacyPlugins, name = 'testvol', capability = VOLUMES): Promise<PluginEndpoint> {
+async function found(plugins: LegacyPlugins, name = 'testvol', capability = VOLUMES): Promise<PluginClient> {
   const endpoint = await plugins.find(name, capability);
   assert.ok(endpoint, `${name} was not found`);
   return endpoint;
@@ -420,6 +422,35 @@ describe('close', () => {
   });
 });
 
+describe('the process of the host', () => {
+  const program = (lines: string) => {
+    const source = `import { LegacyPlugins } from '#src/plugins/index.js';\n${lines}`;
+    return run(process.execPath, ['--input-type=module', '-e', source], { cwd: PROJECT, timeoutMs: 10_000 });
+  };
+
+  it('ends by itself after calls, without close', async (t) => {
+    const { plugin } = await lab(t);
+    const startedAt = performance.now();
+    const { stdout, code } = await program(`
+      const plugins = await LegacyPlugins.open({ socketDirs: ['${plugin.socketDir}'], specDirs: [] });
+      const client = await plugins.find('testvol', 'VolumeDriver');
+      console.log(JSON.stringify(await client.call('VolumeDriver.List', {})));
+    `);
+    assert.deepEqual([stdout.trim(), code], ['{"Volumes":[]}', 0]);
+    assert.ok(performance.now() - startedAt < 5_000);
+  });
+
+  it('does not end while it waits for the next try', async (t) => {
+    const { plugin } = await lab(t);
+    await plugin.kill();
+    const { stdout, code } = await program(`
+      const plugins = await LegacyPlugins.open({ socketDirs: ['${plugin.socketDir}'], retryMs: 300, retryDelaysMs: [200] });
+      await plugins.find('testvol', 'VolumeDriver').catch((error) => console.log(error.reason));
+    `);
+    assert.deepEqual([stdout.trim(), code], ['PLUGIN_UNREACHABLE', 0]);
+  });
+});
+
 describe('bad options', () => {
   it('are refused with their name', async (t) => {
     for (const [options, field] of [
@@ -440,6 +471,7 @@ describe('bad options', () => {
     await rejects(endpoint.call('../x', {}), 'BAD_OPTION');
     await rejects(endpoint.call('VolumeDriver.List', {}, { timeoutMs: Number.NaN }), 'BAD_OPTION');
     await rejects(plugins.find(undefined as never, VOLUMES), 'BAD_OPTION');
+    await rejects(plugins.list(VOLUMES, { retryMs: 1 } as never), 'UNKNOWN_OPTION');
   });
 });
 
@@ -474,6 +506,18 @@ describe('a plugin in another language', () => {
 });
 
 describe('what is no HTTP server', () => {
+  it('is waited for no longer than a connection may take', async (t) => {
+    const server = createServer((socket) => void socket.on('error', () => {}));
+    t.after(() => server.close());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const specs = tempDir(t, 'legacy');
+    // It takes the connection and never says a word of TLS.
+    writeFileSync(join(specs, 'silent.spec'), `https://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const plugins = await openFor(t, [], { specDirs: [specs], connectTimeoutMs: 100 });
+    const error = await rejects(plugins.find('silent', VOLUMES), 'PLUGIN_UNREACHABLE');
+    assert.deepEqual([error.details['errno'], error.details['sent']], ['ETIMEDOUT', false]);
+  });
+
   it('is a bad answer', async (t) => {
     const dir = tempDir(t, 'legacy');
     const server = createServer((socket) => {

@@ -1,7 +1,7 @@
 import type { CallOptions } from '../util/signals.js';
 
-/** How one call of a plugin is made. */
-export interface PluginCallOptions extends CallOptions {
+/** How one call of a plugin is made. @public */
+export interface PluginClientOptions extends CallOptions {
   /** For the whole call with its retries, milliseconds. */
   readonly timeoutMs?: number;
   /** How long failed connections are retried, milliseconds; 0: not at all. */
@@ -10,8 +10,8 @@ export interface PluginCallOptions extends CallOptions {
   readonly maxAnswerBytes?: number;
 }
 
-/** A plugin that can be called now. */
-export interface PluginEndpoint {
+/** A plugin that can be called now. @public */
+export interface PluginClient {
   /** Without a tag: plugins in socket and spec directories have none. */
   readonly name: string;
   /**
@@ -30,19 +30,20 @@ export interface PluginEndpoint {
    * Throws PLUGIN_CALL_FAILED (details.status), PLUGIN_UNREACHABLE, PLUGIN_TLS_FAILED, PLUGIN_BAD_ANSWER,
    * PLUGIN_TIMEOUT, PLUGIN_LACKS_CAPABILITY, PLUGIN_BAD_DEFINITION, PLUGIN_UNTRUSTED, CANCELED, CLOSED.
    */
-  call(method: string, body: unknown, options?: PluginCallOptions): Promise<unknown>;
+  call(method: string, body: unknown, options?: PluginClientOptions): Promise<unknown>;
   /** Host path of a path that the plugin names: the same, it runs on the host itself. */
   hostPath(path: string): string;
 }
 
-/** A plugin that is there but could not be asked. */
-export interface PluginProblem {
+/** A plugin that is there but could not be asked. @public */
+export interface PluginFailure {
   /** Name of the plugin, or path of a directory that can't be read. */
   readonly name: string;
   readonly error: Error;
 }
 
+/** What a list of plugins gives. @public */
 export interface PluginList {
-  readonly plugins: readonly PluginEndpoint[];
-  readonly problems: readonly PluginProblem[];
+  readonly plugins: readonly PluginClient[];
+  readonly problems: readonly PluginFailure[];
 }

@@ -4,32 +4,32 @@ import type { CallScope } from './call-scope.js';
 import { connectPlugin, unreachable } from './connect-plugin.js';
 import { assertAnswerBytes, assertDuration, type LegacySettings } from './legacy-options.js';
 import type { ActivePlugin, PluginActivation } from './plugin-activation.js';
+import type { PluginClient, PluginClientOptions } from './plugin-client.js';
 import type { PluginDefinition } from './plugin-definition.js';
-import type { PluginCallOptions, PluginEndpoint } from './plugin-endpoint.js';
 import { postToPlugin } from './post-to-plugin.js';
 import { retryConnect } from './retry-connect.js';
 
-export interface EndpointDeps {
+export interface LegacyPluginClientDeps {
   readonly settings: LegacySettings;
   /** Where the plugin is now. */
   readonly locate: (name: string) => PluginDefinition | undefined;
   readonly activation: (name: string) => PluginActivation;
   /** Throws CLOSED. */
-  readonly openScope: (call: PluginCallOptions, timeoutMs: number, what: string) => CallScope;
+  readonly openScope: (call: PluginClientOptions, timeoutMs: number, what: string) => CallScope;
 }
 
 const METHOD = /^[A-Za-z][A-Za-z0-9]*\.[A-Za-z][A-Za-z0-9]*$/;
 
 /** A plugin of the socket and spec directories, as one lookup found it. */
-export class LegacyEndpoint implements PluginEndpoint {
+export class LegacyPluginClient implements PluginClient {
   readonly name: string;
   readonly generation: string;
   readonly capabilities: readonly string[];
-  readonly #deps: EndpointDeps;
+  readonly #deps: LegacyPluginClientDeps;
   readonly #capability: string;
   #definition: PluginDefinition;
 
-  constructor(deps: EndpointDeps, active: ActivePlugin, capability: string) {
+  constructor(deps: LegacyPluginClientDeps, active: ActivePlugin, capability: string) {
     this.#deps = deps;
     this.#definition = active.definition;
     this.#capability = capability;
@@ -42,7 +42,7 @@ export class LegacyEndpoint implements PluginEndpoint {
     return path;
   }
 
-  async call(method: string, body: unknown, options: PluginCallOptions = {}): Promise<unknown> {
+  async call(method: string, body: unknown, options: PluginClientOptions = {}): Promise<unknown> {
     const { settings } = this.#deps;
     assertKnownOptions(options, { signal: true, timeoutMs: true, retryMs: true, maxAnswerBytes: true });
     const { timeoutMs = settings.callTimeoutMs, retryMs = settings.retryMs } = options;
