@@ -95,6 +95,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     hostFacts: specFacts(facts),
     session,
     live: new LiveSet(),
+    volumes: unbuiltVolumes,
     snapshotter,
     images,
     runtimes,
@@ -144,6 +145,10 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     closeRuntimes: () => runtimes.close(),
     closeJournal: () => journal.close(),
   };
+}
+
+async function unbuiltVolumes(): Promise<never> {
+  throw engineError('NOT_BUILT_YET', 'volumes with a name do not exist in this version');
 }
 
 function makeTempDirectory(tempDir: string, runDir: string): string {

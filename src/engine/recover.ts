@@ -5,9 +5,11 @@ import { expireTombstones } from '../containers/durable/tombstones.js';
 import { findDeadSessions, sweepSession } from '../containers/ephemeral/sweep.js';
 import type { ContainerRecord } from '../containers/record.js';
 import { isLive } from '../containers/status.js';
+import { releaseVolumes, removeAnonymous, type UsedVolume } from '../containers/volumes/take-volumes.js';
+import { removeStrayThrowawayVolumes } from '../containers/volumes/throwaway-volumes.js';
 import { EngineError } from '../errors/index.js';
 import { isAlive } from '../os/index.js';
-import { withFileLock } from '../state/index.js';
+import { type IntentRecord, withFileLock } from '../state/index.js';
 import { isFullId } from '../util/ids.js';
 import { createLog } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
@@ -49,12 +51,30 @@ async function repairAfter(
   for (const session of dead) await sweepSession({ cgroupParent: config.cgroupParent, cgroups }, session.dir);
   for (const record of deps.repository.list().records.values()) await takeUp(deps, record, call);
   // A create whose record is there is finished; of any other, what it made is now nobody's.
-  for (const intent of deps.intents.list()) if (!isAlive(intent.owner)) intent.done();
+  for (const intent of deps.intents.list()) if (!isAlive(intent.owner)) await undoIntent(deps, intent, call);
   await removeStraySnapshots(deps);
+  await removeStrayThrowawayVolumes(deps.layout, (id) => deps.repository.isKnown(id));
   deps.repository.removeStrays();
   await deps.snapshotter.recover();
   await deps.recoverImages();
   expireTombstones(deps.tombstonesDir);
+}
+
+/** Volumes that a dead process took for a container that there is not, or that was a throwaway one. */
+async function undoIntent(deps: RecoverDeps, intent: IntentRecord, call: CallOptions): Promise<void> {
+  const volumes = (intent.data as { readonly volumes?: readonly UsedVolume[] } | undefined)?.volumes ?? [];
+  try {
+    if (volumes.length > 0 && deps.repository.find(intent.id) === undefined) {
+      await releaseVolumes(deps.volumes, volumes, intent.id, call);
+      await removeAnonymous(deps.volumes, volumes, call);
+    }
+  } catch (error) {
+    if (call.signal?.aborted) throw error;
+    // Its driver is away: the next repair tries again.
+    log('volumes of container %s: %o', intent.id, error);
+    return;
+  }
+  intent.done();
 }
 
 /** Roots of containers that nothing stands for any more. */
