@@ -9,6 +9,7 @@ import type { ContainerHolder, ContainerVolumes, VolumesSource } from './port.js
 export interface UsedVolume {
   readonly name: string;
   readonly anonymous: boolean;
+  readonly driver?: string;
 }
 
 /** Gives anonymous volumes their names, before anything is made: what an intent has named, a repair finds. */
@@ -23,7 +24,7 @@ export function usedVolumes(mounts: readonly UserMount[]): UsedVolume[] {
     if (mount.type !== 'volume' || mount.name === '') continue;
     // One that is mounted twice, by its name and as inherited: the name decides.
     const anonymous = mount.anonymous && used.get(mount.name)?.anonymous !== false;
-    used.set(mount.name, { name: mount.name, anonymous });
+    used.set(mount.name, { name: mount.name, anonymous, ...(mount.driver !== undefined && { driver: mount.driver }) });
   }
   return [...used.values()];
 }
