@@ -12,3 +12,9 @@ export { bootId, identifyProcess, isAlive, isEnding, type ProcessIdentity, signa
 export { removeShallow } from './remove-shallow.js';
 export { runTool, type ToolOptions } from './run-tool.js';
 export { exitStatus, runChild, spawnChild } from './spawn.js';
+export { inDirectory, readEntries } from './trees/byte-paths.js';
+export { type CopyTreeOptions, copyTree } from './trees/copy-tree.js';
+export { readAttributes, writeAttributes } from './trees/inode-attributes.js';
+export { O_PATH, openBeneath } from './trees/open-beneath.js';
+export { removeBeneath } from './trees/remove-beneath.js';
+export { removeTree } from './trees/remove-tree.js';

@@ -7,6 +7,7 @@ export {
   mkfifo,
   mknod,
   openat2InRoot,
+  renameNoReplace,
   syncfs,
   syncfsAsync,
   utimensat,

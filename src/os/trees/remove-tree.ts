@@ -1,7 +1,7 @@
 import { type Dirent, lstatSync, promises, renameSync, rmdirSync, unlinkSync } from 'node:fs';
-import { clearImmutable, errnoOf } from '../os/syscalls/index.js';
-import { newToken } from '../util/ids.js';
-import type { CallOptions } from '../util/signals.js';
+import { newToken } from '../../util/ids.js';
+import type { CallOptions } from '../../util/signals.js';
+import { clearImmutable, errnoOf } from '../syscalls/index.js';
 import { joinBytes, readEntries } from './byte-paths.js';
 import { TimeSlices } from './time-slices.js';
 
