@@ -7,7 +7,8 @@ import { TimeSlices } from '../../util/time-slices.js';
 
 /** Each level has two descriptors open: deeper trees are taken apart. */
 const DEPTH_MAX = 32;
-const REREADS_MAX = 3;
+// Somebody who exchanges names all the time can spoil a reading, not a hundred.
+const REREADS_MAX = 100;
 
 interface Frame {
   readonly fd: number;
