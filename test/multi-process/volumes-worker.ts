@@ -1,6 +1,6 @@
 // One of several processes that make, hold, mount and remove the same volumes at random, until it is killed:
 // `volumes-worker <dir> <name>`. Each line of its log is one write, so that what was acknowledged before a SIGKILL is
-// in the log: `<time> try|ok|no <operation> <volume> <holder> <label or reason>`.
+// in the log: `<time> try|ok|no <operation> <volume> <holder> <label or reason> <number of the call>`.
 import { closeSync, existsSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '#src/errors/index.js';
@@ -14,25 +14,23 @@ const EXPECTED = new Set(['VOLUME_IN_USE', 'VOLUME_NOT_FOUND', 'VOLUME_CONFLICT'
 const VOLUMES = ['plain0', 'plain1', 'plain2', 'tmpfs0', 'tmpfs1'];
 let count = 0;
 
-function write(word: string, operation: string, volume: string, holder: string, text = '-'): void {
-  writeSync(log, `${process.hrtime.bigint()} ${word} ${operation} ${volume} ${holder} ${text}\n`);
+function write(word: string, operation: string, volume: string, holder: string, text = '-', call = 0): void {
+  writeSync(log, `${process.hrtime.bigint()} ${word} ${operation} ${volume} ${holder} ${text} ${name}:${call}\n`);
 }
 
+let calls = 0;
+
 async function act<T>(operation: string, volume: string, holder: string, work: () => Promise<T>, label?: string) {
-  write('try', operation, volume, holder, label);
+  const call = calls++;
+  write('try', operation, volume, holder, label, call);
   try {
     const result = await work();
-    write('ok', operation, volume, holder, label);
+    write('ok', operation, volume, holder, label, call);
     return result;
   } catch (error) {
     const reason = EngineError.is(error) ? error.reason : String(error);
-    write(
-      EXPECTED.has(reason) ? 'no' : 'bad',
-      operation,
-      volume,
-      holder,
-      JSON.stringify(String(error)).replaceAll(' ', '_'),
-    );
+    const text = JSON.stringify(String(error)).replaceAll(' ', '_');
+    write(EXPECTED.has(reason) ? 'no' : 'bad', operation, volume, holder, text, call);
     return undefined;
   }
 }

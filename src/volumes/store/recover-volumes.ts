@@ -86,7 +86,7 @@ export async function recoverVolumes(deps: StoreDeps, thorough: boolean, call: C
   await Promise.all(unfinished.map(({ name }) => attempt(name, () => whenSettled(deps, name, call, () => undefined))));
   const left = records.filter(({ owner }) => owner !== undefined && !isAlive(owner));
   await Promise.all(left.map(({ name, instance }) => attempt(name, () => removeIfUnused(deps, name, instance, call))));
-  await files.sweepRecords(call);
+  await files.sweep(call);
   return clean;
 }
 

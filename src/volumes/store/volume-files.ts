@@ -115,12 +115,15 @@ export class VolumeFiles {
     return { records, problems };
   }
 
-  /** Removes what writers left that were killed: temporary files, and directories without a record. */
-  async sweepRecords(call: CallOptions): Promise<void> {
+  /** Removes what writers left that were killed: temporary files, directories without a record, locks of nothing. */
+  async sweep(call: CallOptions): Promise<void> {
     this.#durable.sweep();
     for (const name of this.#durable.directories()) {
       if (existsSync(`${this.#dir}/${name}/record.json`)) continue;
       await this.locked(name, call, () => removeIfEmpty(`${this.#dir}/${name}`));
+    }
+    for (const name of readdirSync(this.#locks)) {
+      if (SAFE_NAME.test(name) && !this.#isKnown(name)) await this.locked(name, call, () => {});
     }
   }
 

@@ -338,6 +338,7 @@ describe('what a process that died has left', () => {
     const store = await bed.open();
     // Its last instruction: a directory for a record that was not written.
     mkdirSync(join(bed.root, 'v1/volumes/records/half'));
+    writeFileSync(join(bed.runDir, 'volumes/locks/half'), '');
     for (const name of ['made', 'unmade', 'removed', 'kept']) await store.create({ name, labels: { a: '1' } });
     const op = { process: dead, token: 'x' };
     for (const [name, status] of [
