@@ -34,6 +34,7 @@ export const BINARIES = [
   { name: 'tar', apt: 'tar', need: 'tests', optional: true },
   { name: 'gcc', apt: 'gcc', need: 'tests', optional: true },
   { name: 'C headers', file: '/usr/include/stdio.h', apt: 'libc6-dev', need: 'tests', optional: true },
+  { name: 'openssl', apt: 'openssl', need: 'tests', optional: true },
   { name: 'tini-static', apt: 'tini', need: 'tests', optional: true },
   {
     name: 'runtime-spec schemas',

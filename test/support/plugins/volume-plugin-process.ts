@@ -117,9 +117,9 @@ async function answer(method: string, body: string, response: ServerResponse): P
       return void half();
     case 'truncated':
       half();
-      return void setTimeout(() => response.socket?.resetAndDestroy(), 20);
+      return void setTimeout(() => breakOff(response), 20);
     case 'reset':
-      return void response.socket?.resetAndDestroy();
+      return breakOff(response);
     case 'dies':
       if (behaviour.when === 'after') run();
       return void process.kill(process.pid, 'SIGKILL');
@@ -139,6 +139,13 @@ async function answer(method: string, body: string, response: ServerResponse): P
     case 'answer':
       return void send(behaviour.value);
   }
+}
+
+function breakOff(response: ServerResponse): void {
+  const { socket } = response;
+  // Unix sockets know no reset.
+  if (socket?.remoteAddress === undefined) socket?.destroy();
+  else socket.resetAndDestroy();
 }
 
 function endless(response: ServerResponse): void {

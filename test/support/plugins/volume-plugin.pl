@@ -85,6 +85,7 @@ sub perform {
         $volumes{$name} = { created => $created, opts => $request->{Opts} // {}, ids => {} };
         return { Err => '' };
     }
+    return undef unless $method =~ /^VolumeDriver\.(Mount|Unmount|Path|Get|Remove)$/;
     my $volume = $volumes{$name};
     return { Err => "no such volume: $name" } unless $volume;
     if ( $method eq 'VolumeDriver.Mount' ) {
@@ -98,13 +99,10 @@ sub perform {
     return { Mountpoint => %{ $volume->{ids} } ? path_of($name) : '', Err => '' } if $method eq 'VolumeDriver.Path';
     return { Volume => { %{ shown($name) }, Status => { options => $volume->{opts} } }, Err => '' }
         if $method eq 'VolumeDriver.Get';
-    if ( $method eq 'VolumeDriver.Remove' ) {
-        return { Err => "volume $name is in use" } if %{ $volume->{ids} };
-        system( 'rm', '-rf', '--', path_of($name) ) == 0 or return { Err => 'rm failed' };
-        delete $volumes{$name};
-        return { Err => '' };
-    }
-    return undef;
+    return { Err => "volume $name is in use" } if %{ $volume->{ids} };
+    system( 'rm', '-rf', '--', path_of($name) ) == 0 or return { Err => 'rm failed' };
+    delete $volumes{$name};
+    return { Err => '' };
 }
 
 sub body_of {

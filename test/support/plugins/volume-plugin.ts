@@ -182,7 +182,11 @@ export class VolumePlugin {
       };
       child.on('message', onMessage);
       child.on('exit', onExit);
-      child.send(message);
+      child.send(message, (error) => {
+        if (error === null) return;
+        end();
+        reject(error);
+      });
     });
   }
 }
