@@ -1,3 +1,4 @@
+export { joinBytes, readEntries } from './byte-paths.js';
 export { type CgroupLayout, cgroupProcesses, killCgroup, readCgroupLayout, removeCgroup } from './cgroups.js';
 export type { Child, ChildExit, RunOutput, SpawnRequest, StdioKind } from './child.js';
 export { emptyDirectory } from './empty-directory.js';

@@ -14,11 +14,11 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
+import { joinBytes, readEntries } from '../os/byte-paths.js';
 import { errnoOf, majorOf, minorOf, mknod } from '../os/syscalls/index.js';
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
-import { joinBytes, readEntries } from './byte-paths.js';
+import { TimeSlices } from '../util/time-slices.js';
 import { readAttributes, writeAttributes } from './inode-attributes.js';
-import { TimeSlices } from './time-slices.js';
 
 const ASYNC_BYTES = 256n * 1024n;
 const HOLE_BYTES = 4096;

@@ -1,9 +1,9 @@
 import { type Dirent, lstatSync } from 'node:fs';
+import { joinBytes, readEntries } from '../os/byte-paths.js';
 import { errnoOf } from '../os/syscalls/index.js';
 import type { CallOptions } from '../util/signals.js';
-import { joinBytes, readEntries } from './byte-paths.js';
+import { TimeSlices } from '../util/time-slices.js';
 import type { SnapshotUsage } from './snapshotter.js';
-import { TimeSlices } from './time-slices.js';
 
 const BLOCK_BYTES = 512;
 

@@ -1,3 +1,4 @@
+export { openDirectoryBeneath, renameat, unlinkat } from './at.js';
 export { dupAbove, flock, pipe2, setCloseOnExec } from './descriptors.js';
 export {
   clearImmutable,
@@ -16,5 +17,14 @@ export { sealedMemfd } from './memfd.js';
 export { MNT_DETACH, MS, mount, UMOUNT_NOFOLLOW, umount } from './mount.js';
 export { type PosixSpawnRequest, posixSpawn, waitpidNow } from './posix-spawn.js';
 export { openPty, setTerminalSize } from './pty.js';
+export {
+  enforcesProjectQuota,
+  limitProject,
+  type ProjectSpace,
+  projectOf,
+  projectSpace,
+  type QuotaTarget,
+  setProject,
+} from './quota.js';
 export { connectSeqpacket, shutdownSocket } from './seqpacket.js';
 export { lgetxattr, llistxattr, lremovexattr, lsetxattr } from './xattr.js';

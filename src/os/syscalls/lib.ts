@@ -10,7 +10,17 @@ interface Library {
 }
 
 const require = createRequire(import.meta.url);
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+const ERRNO_NAMES = new Map([
+  ...Object.entries(constants.errno).map(([name, value]) => [value, name] as const),
+  // What mount(2) says and Node has no name for.
+  ...([
+    [15, 'ENOTBLK'],
+    [112, 'EHOSTDOWN'],
+    [117, 'EUCLEAN'],
+    [121, 'EREMOTEIO'],
+    [123, 'ENOMEDIUM'],
+  ] as const),
+]);
 
 // The FFI library and the C prototypes are immutable facts of the process, not state: loading them twice would only cost time.
 let loaded: { koffi: Koffi; libc: Library } | undefined;

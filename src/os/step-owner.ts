@@ -1,4 +1,4 @@
-import { isAlive, type ProcessIdentity } from '../os/index.js';
+import { isAlive, type ProcessIdentity } from './process-identity.js';
 
 /** How an unfinished step names the process that does it. */
 export function formatOwner(process: ProcessIdentity): string {

@@ -1,0 +1,296 @@
+import { lstatSync, readdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { EngineError, engineError, quote } from '../../errors/index.js';
+import { readMountInfo } from '../../os/index.js';
+import { errnoOf } from '../../os/syscalls/index.js';
+import { ioError, syncDirectory, withFileLock } from '../../state/index.js';
+import { newToken, SAFE_NAME } from '../../util/ids.js';
+import { createLog } from '../../util/log.js';
+import { type CallOptions, throwIfAborted } from '../../util/signals.js';
+import { TimeSlices } from '../../util/time-slices.js';
+import type { DriverVolume, VolumeDriver } from '../volume-driver.js';
+import { describeStatus } from './describe-status.js';
+import { HolderFiles } from './holder-files.js';
+import { type LocalPaths, makeDirectory, openLocalPaths } from './local-paths.js';
+import { makeVolume } from './make-volume.js';
+import { isMountPoint, mountData, unmountData } from './mount-data.js';
+import { assertVolumeName } from './names.js';
+import { checkOptions, type LocalVolumeOptions, needsMount } from './options.js';
+import type { StoredOptions } from './options-file.js';
+import { ProjectQuota } from './project-quota.js';
+import { type ResolveAddress, resolveBySystem } from './resolve-addresses.js';
+import { discardPiece, sweepLeftovers } from './sweep.js';
+import { assertDataDirectory, findVolumeDirectory, optionsOf, type VolumeDirectory } from './volume-directory.js';
+
+export interface LocalVolumeDriverOptions extends CallOptions {
+  /** Volumes: `<dir>/<name>/_data`. On a disk; made when missing. */
+  readonly dir: string;
+  /** Facts of this boot: locks, holders of mounts. Made when missing. */
+  readonly runDir: string;
+  /** Mode of the directories above the data; 0711 where runtimes look in as a user of a namespace. Default 0700. */
+  readonly parentMode?: 0o700 | 0o711;
+  /** Owner of the data directories, for hosts that remap root. Default: the engine's user. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** How host names in options become addresses. Default: the system's name service. */
+  readonly resolveAddress?: ResolveAddress;
+}
+
+const log = createLog('volumes:local');
+
+/**
+ * The built-in driver `local`: a directory per volume, or what its options `type`, `device` and `o` mount. Any number
+ * of processes may use the same directories at once, and any may die at any point.
+ */
+export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
+  readonly name = 'local';
+  readonly scope = 'local';
+  readonly #paths: LocalPaths;
+  readonly #holders: HolderFiles;
+  readonly #options: LocalVolumeDriverOptions;
+  readonly #resolveAddress: ResolveAddress;
+  readonly #closing = new AbortController();
+  /** Settles when what dead processes left is gone; never rejects. */
+  readonly swept: Promise<void>;
+
+  private constructor(options: LocalVolumeDriverOptions) {
+    this.#options = options;
+    this.#resolveAddress = options.resolveAddress ?? resolveBySystem;
+    this.#paths = openLocalPaths(options.dir, options.parentMode ?? 0o700);
+    this.#holders = new HolderFiles(options.runDir);
+    const sweepLock = this.#holders.lockPath('.sweep');
+    this.swept = sweepLeftovers(this.#paths, sweepLock, log, { signal: this.#closing.signal }).catch((error) =>
+      log('sweep ended early: %s', error),
+    );
+  }
+
+  /** Makes its directories where missing. What dead processes left is deleted in the background. Throws ROOT_NOT_OURS. */
+  static async open(options: LocalVolumeDriverOptions): Promise<LocalVolumeDriver> {
+    throwIfAborted(options.signal);
+    return new LocalVolumeDriver(options);
+  }
+
+  /**
+   * Makes a volume; one that exists with the same options is fine. With `durable: false` it may be lost by a power cut.
+   * Throws LOCAL_VOLUME_BAD_NAME, LOCAL_VOLUME_BAD_OPTION, LOCAL_VOLUME_EXISTS (other options), LOCAL_VOLUME_NO_QUOTA,
+   * LOCAL_VOLUME_DAMAGED, DISK_FULL.
+   */
+  async create(
+    request: {
+      readonly name: string;
+      readonly options: Readonly<Record<string, string>>;
+      readonly durable?: boolean;
+    },
+    call: CallOptions = {},
+  ): Promise<void> {
+    const { name, durable = true } = request;
+    assertVolumeName(name);
+    const options = checkOptions(request.options);
+    throwIfAborted(call.signal);
+    const { owner } = this.#options;
+    const making = { name, options, durable, ...(owner === undefined ? {} : { owner }) };
+    for (;;) {
+      const existing = findVolumeDirectory(this.#paths.dir, name);
+      if (existing !== undefined) return assertSame(name, optionsOf(existing), options);
+      if (await makeVolume(this.#paths, making)) return;
+      throwIfAborted(call.signal);
+    }
+  }
+
+  /**
+   * Removes a volume with its data; one that does not exist is no error. What it mounted is unmounted, never emptied.
+   * Throws LOCAL_VOLUME_IN_USE (details.holders), LOCAL_VOLUME_HAS_MOUNTS (details.mounts), LOCAL_VOLUME_UNSAFE.
+   */
+  async remove(name: string, call: CallOptions = {}): Promise<void> {
+    assertVolumeName(name);
+    if (findVolumeDirectory(this.#paths.dir, name) === undefined) return;
+    const piece = await withFileLock(this.#holders.lockPath(name), () => this.#takeName(name), call);
+    if (piece !== undefined) await this.#discard(name, piece, call);
+  }
+
+  /**
+   * Makes the data accessible; gives its path. A plain directory is only looked at. Throws LOCAL_VOLUME_NOT_FOUND,
+   * LOCAL_VOLUME_UNSAFE, LOCAL_VOLUME_MOUNT_FAILED, LOCAL_VOLUME_UNKNOWN_HOST, LOCAL_VOLUME_DAMAGED.
+   */
+  async mount(
+    request: { readonly name: string; readonly id: string },
+    call: CallOptions = {},
+  ): Promise<{ readonly mountpoint: string }> {
+    const { name, id } = request;
+    const volume = this.#get(name);
+    const options = optionsOf(volume);
+    if (options === undefined || !needsMount(options)) {
+      assertDataDirectory(volume);
+      if (options !== undefined) applyLimit(volume, options);
+    } else {
+      await withFileLock(this.#holders.lockPath(name), () => this.#mountLocked(name, id, call), call);
+    }
+    return { mountpoint: volume.mountpoint };
+  }
+
+  /** Drops a holder; the last one's unmounts. An id that holds nothing, and a volume that is gone, are no errors. */
+  async unmount(request: { readonly name: string; readonly id: string }, call: CallOptions = {}): Promise<void> {
+    const { name, id } = request;
+    assertVolumeName(name);
+    const volume = findVolumeDirectory(this.#paths.dir, name);
+    if (volume === undefined || volume.options === 'none') return;
+    await withFileLock(this.#holders.lockPath(name), () => this.#unmountLocked(name, id), call);
+  }
+
+  /** The volume, also one that nobody has a record of; `undefined` when there is none. Throws LOCAL_VOLUME_DAMAGED. */
+  async get(name: string): Promise<DriverVolume | undefined> {
+    assertVolumeName(name);
+    const volume = findVolumeDirectory(this.#paths.dir, name);
+    if (volume === undefined) return undefined;
+    const options = optionsOf(volume);
+    const status = options === undefined ? {} : { status: describeStatus(volume, options) };
+    return { ...this.#describe(volume), ...status };
+  }
+
+  /** All volumes, readable or not; sliced, so that thousands don't hold up the event loop. */
+  async list(call: CallOptions = {}): Promise<DriverVolume[]> {
+    const slices = new TimeSlices(call);
+    const volumes: DriverVolume[] = [];
+    for (const entry of readdirSync(this.#paths.dir, { withFileTypes: true })) {
+      if (slices.due) await slices.pause();
+      if (!entry.isDirectory() || !SAFE_NAME.test(entry.name) || entry.name.length < 2) continue;
+      const volume = findIfThere(this.#paths.dir, entry.name);
+      if (volume !== undefined) volumes.push(this.#describe(volume));
+    }
+    return volumes;
+  }
+
+  /** Ends the work in the background. Mounts and volumes stay. Idempotent. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.swept;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #get(name: string): VolumeDirectory {
+    assertVolumeName(name);
+    const volume = findVolumeDirectory(this.#paths.dir, name);
+    if (volume !== undefined) return volume;
+    throw engineError('LOCAL_VOLUME_NOT_FOUND', `there is no volume ${quote(name)}`, { details: { name } });
+  }
+
+  #describe(volume: VolumeDirectory): DriverVolume {
+    const { name, path, mountpoint } = volume;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    const made = stat === undefined || stat.birthtimeMs > 0 ? stat?.birthtime : stat.ctime;
+    return { name, mountpoint, ...(made === undefined ? {} : { createdAt: made }) };
+  }
+
+  async #mountLocked(name: string, id: string, call: CallOptions): Promise<void> {
+    const volume = this.#get(name);
+    const options = optionsOf(volume);
+    if (options === undefined) return;
+    // Saved first: a mount that nobody is known to hold would never be taken away.
+    const added = this.#holders.add(name, id);
+    if (isMountPoint(volume.mountpoint)) return;
+    try {
+      if (volume.data === 'missing') makeDirectory(volume.mountpoint, 0o755, this.#options.owner);
+      else assertDataDirectory(volume);
+      const deps = { dir: this.#paths.dir, resolveAddress: this.#resolveAddress };
+      await mountData(deps, volume, options, call);
+    } catch (error) {
+      if (added) this.#holders.drop(name, id);
+      throw error;
+    }
+  }
+
+  #unmountLocked(name: string, id: string): void {
+    const volume = findVolumeDirectory(this.#paths.dir, name);
+    const others = this.#holders.list(name).filter((holder) => holder !== id);
+    // Before the holder goes, for the same reason; a volume that lost its holders with the run dir is let go, too.
+    if (volume !== undefined && others.length === 0 && mayMount(volume)) unmountData(volume.mountpoint);
+    this.#holders.drop(name, id);
+  }
+
+  /** Moves the volume out of its name; gives the piece to delete. The caller has the volume's lock. */
+  #takeName(name: string): string | undefined {
+    const volume = findVolumeDirectory(this.#paths.dir, name);
+    if (volume === undefined) return undefined;
+    const holders = this.#holders.list(name);
+    if (holders.length > 0) {
+      throw engineError('LOCAL_VOLUME_IN_USE', `volume ${quote(name)} is mounted for ${holders.length} holder(s)`, {
+        details: { name, holders },
+      });
+    }
+    if (mayMount(volume)) unmountData(volume.mountpoint);
+    assertNoMounts(name, volume.path);
+    const piece = newToken();
+    try {
+      renameSync(volume.path, join(this.#paths.trash, piece));
+      syncDirectory(this.#paths.dir);
+    } catch (error) {
+      throw ioError('remove', volume.path, error);
+    }
+    this.#holders.forget(name);
+    return piece;
+  }
+
+  async #discard(name: string, piece: string, call: CallOptions): Promise<void> {
+    try {
+      await discardPiece(this.#paths.trash, piece, call);
+    } catch (error) {
+      // Something was mounted in it since the last look.
+      if (errnoOf(error) === 'EXDEV' || errnoOf(error) === 'EBUSY')
+        assertNoMounts(name, join(this.#paths.trash, piece));
+      throw error;
+    }
+  }
+}
+
+/** False when whatever is mounted on its data is the host's affair. Options that can't be read may be a mount's. */
+function mayMount(volume: VolumeDirectory): boolean {
+  try {
+    const options = optionsOf(volume);
+    return options !== undefined && needsMount(options);
+  } catch (error) {
+    if (EngineError.is(error, 'DATA_LOSS')) return true;
+    throw error;
+  }
+}
+
+function applyLimit(volume: VolumeDirectory, { sizeBytes, projectId }: StoredOptions): void {
+  if (sizeBytes === undefined || projectId === undefined) return;
+  using quota = ProjectQuota.open(volume.mountpoint);
+  quota.apply(projectId, sizeBytes);
+}
+
+function assertSame(name: string, found: LocalVolumeOptions | undefined, wanted: LocalVolumeOptions): void {
+  const has = found ?? { type: '', device: '', o: '' };
+  const keys = (['type', 'device', 'o', 'sizeBytes'] as const).filter((key) => has[key] !== wanted[key]);
+  if (keys.length === 0) return;
+  const names = keys.map((key) => (key === 'sizeBytes' ? 'size' : key));
+  throw engineError('LOCAL_VOLUME_EXISTS', `volume ${quote(name)} exists with other ${names.join(', ')}`, {
+    details: { name, keys: names },
+  });
+}
+
+function assertNoMounts(name: string, path: string): void {
+  const mounts = readMountInfo()
+    .map((mount) => mount.mountPoint)
+    .filter((at) => at === path || at.startsWith(`${path}/`));
+  if (mounts.length === 0) return;
+  throw engineError(
+    'LOCAL_VOLUME_HAS_MOUNTS',
+    `volume ${quote(name)} has ${mounts.length} mount(s) of the host in it`,
+    {
+      details: { name, mounts },
+    },
+  );
+}
+
+function findIfThere(dir: string, name: string): VolumeDirectory | undefined {
+  try {
+    return findVolumeDirectory(dir, name);
+  } catch (error) {
+    // Exchanged since it was listed.
+    if (EngineError.is(error, undefined, 'LOCAL_VOLUME_UNSAFE')) return undefined;
+    throw error;
+  }
+}
