@@ -1,53 +1,31 @@
-import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { collectOk } from '../support/commands.js';
-import { IMAGE, openBenchEngine } from '../support/engine.js';
 import { valueRow } from '../support/rows.js';
 import type { Suite } from '../support/suite.js';
-import { perSecond } from './throughput.js';
+import type { MemoryReport } from './memory-process.js';
 
-/** What throwaway containers leave in the host process. */
+const PROCESS = join(import.meta.dirname, 'memory-process.js');
+
+/** What throwaway containers leave in a host process that does nothing else. */
 export const memory: Suite = {
   name: 'memory',
   runtimes: ['runc', 'crun'],
   quickRuntimes: ['crun'],
-  async run(context) {
-    const total = context.quick ? 100 : 1000;
-    const bare = Number(
-      await collectOk(process.execPath, ['--expose-gc', '-e', 'gc(); console.log(process.memoryUsage.rss())']),
-    );
-    const imported = resident();
-    const bench = await openBenchEngine(context);
-    await bench.engine.run(IMAGE, ['true'], { check: true });
-    const first = resident();
-    const before = held();
-    await perSecond(total, 4, () => bench.engine.run(IMAGE, ['true'], { check: true }));
-    const last = resident();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const after = held();
-    await bench.engine.close();
-    const what = `after ${total} containers, ${context.runtime}`;
-    const over = (bytes: number) => (bytes - bare) / 2 ** 20;
+  async run({ quick, dir, runtime }) {
+    const total = quick ? 300 : 1000;
+    const measure = async (...args: string[]): Promise<MemoryReport> =>
+      JSON.parse(await collectOk(process.execPath, [PROCESS, ...args])) as MemoryReport;
+    const ours = await measure('containers', dir, runtime, String(total));
+    const node = await measure('programs', dir, runtime, String(total));
+    const what = `after ${total} containers, ${runtime}`;
     return [
-      valueRow(this.name, `resident after import, over bare Node`, over(imported), 'MB'),
-      valueRow(this.name, `resident after the first container, ${context.runtime}, over bare Node`, over(first), 'MB'),
-      valueRow(this.name, `resident ${what}, over bare Node`, over(last), 'MB', { max: 25 }),
-      valueRow(this.name, `descriptors more ${what}`, after.descriptors - before.descriptors, '', { max: 0 }),
-      valueRow(this.name, `handles and timers more ${what}`, after.resources - before.resources, '', { max: 0 }),
-      valueRow(this.name, `listeners on process more ${what}`, after.listeners - before.listeners, '', { max: 0 }),
+      valueRow(this.name, `resident after import, over bare Node`, ours.imported ?? 0, 'MB'),
+      valueRow(this.name, `resident after the first container, ${runtime}, over bare Node`, ours.first, 'MB'),
+      valueRow(this.name, `resident ${what}, over bare Node`, ours.last, 'MB', { max: 25 }),
+      valueRow(this.name, `resident after ${total} of Node's own spawns, over bare Node`, node.last, 'MB'),
+      valueRow(this.name, `descriptors more ${what}`, ours.descriptors, '', { max: 0 }),
+      valueRow(this.name, `handles and timers more ${what}`, ours.handles, '', { max: 0 }),
+      valueRow(this.name, `listeners on process more ${what}`, ours.listeners, '', { max: 0 }),
     ];
   },
 };
-
-function resident(): number {
-  globalThis.gc?.();
-  return process.memoryUsage.rss();
-}
-
-function held(): { descriptors: number; resources: number; listeners: number } {
-  const listeners = process.eventNames().reduce((sum, event) => sum + process.listenerCount(event), 0);
-  return {
-    descriptors: readdirSync('/proc/self/fd').length,
-    resources: process.getActiveResourcesInfo().length,
-    listeners,
-  };
-}

@@ -30,6 +30,8 @@ export const BINARIES = [
   { name: 'unshare', apt: 'util-linux', need: 'tests', optional: true },
   { name: 'losetup', apt: 'mount', need: 'tests', optional: true },
   { name: 'mkfs.ext4', apt: 'e2fsprogs', need: 'tests', optional: true },
+  { name: 'mkfs.xfs', apt: 'xfsprogs', need: 'tests', optional: true },
+  { name: 'linux.uml', apt: 'user-mode-linux', need: 'tests', optional: true },
   { name: 'ps', apt: 'procps', need: 'tests', optional: true },
   { name: 'tar', apt: 'tar', need: 'tests', optional: true },
   { name: 'gcc', apt: 'gcc', need: 'tests', optional: true },

@@ -1,4 +1,3 @@
-export { joinBytes, readEntries } from './byte-paths.js';
 export { type CgroupLayout, cgroupProcesses, killCgroup, readCgroupLayout, removeCgroup } from './cgroups.js';
 export type { Child, ChildExit, RunOutput, SpawnRequest, StdioKind } from './child.js';
 export { emptyDirectory } from './empty-directory.js';
@@ -10,5 +9,12 @@ export { mountAll, unmount } from './mounts.js';
 export { escapeOverlayPath, splitLowerDirs } from './overlay-data.js';
 export { makePrivateDir } from './private-dir.js';
 export { bootId, identifyProcess, isAlive, isEnding, type ProcessIdentity, signalProcess } from './process-identity.js';
+export { removeShallow } from './remove-shallow.js';
 export { runTool, type ToolOptions } from './run-tool.js';
 export { exitStatus, runChild, spawnChild } from './spawn.js';
+export { inDirectory, joinBytes, readEntries } from './trees/byte-paths.js';
+export { type CopyTreeOptions, copyTree } from './trees/copy-tree.js';
+export { readAttributes, writeAttributes } from './trees/inode-attributes.js';
+export { O_PATH, openBeneath } from './trees/open-beneath.js';
+export { removeBeneath } from './trees/remove-beneath.js';
+export { removeTree } from './trees/remove-tree.js';

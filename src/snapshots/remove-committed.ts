@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
 import { engineError, quote } from '../errors/index.js';
 import { errnoOf } from '../os/syscalls/index.js';
+import { TimeSlices } from '../os/trees/time-slices.js';
 import type { CallOptions } from '../util/signals.js';
-import { TimeSlices } from '../util/time-slices.js';
 import { fsError } from './fs-error.js';
 import { encodeKey } from './names.js';
 import { readMeta } from './snapshot-meta.js';

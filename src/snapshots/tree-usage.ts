@@ -1,8 +1,8 @@
 import { type Dirent, lstatSync } from 'node:fs';
-import { joinBytes, readEntries } from '../os/byte-paths.js';
 import { errnoOf } from '../os/syscalls/index.js';
+import { joinBytes, readEntries } from '../os/trees/byte-paths.js';
+import { TimeSlices } from '../os/trees/time-slices.js';
 import type { CallOptions } from '../util/signals.js';
-import { TimeSlices } from '../util/time-slices.js';
 import type { SnapshotUsage } from './snapshotter.js';
 
 const BLOCK_BYTES = 512;

@@ -1,17 +1,17 @@
-import { writeFileSync } from 'node:fs';
 import type { ImageRunConfig } from '../../images/types.js';
 import type { OciRuntime } from '../../runtime/oci-runtime.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
 import {
+  type CompiledFilter,
   checkRootfs,
-  collectMounts,
   generateSpec,
   listHostDevices,
   prepareRootfs,
   resolveBindSources,
   resolveDevices,
-  stringifySpec,
+  type UserMount,
   withFileMountpoints,
+  writeSpec,
 } from '../../spec/index.js';
 import type { OciSpec } from '../../spec/oci-types.js';
 import { shortId } from '../../util/ids.js';
@@ -32,6 +32,10 @@ export interface BundleRequest {
   readonly image: ImageRunConfig | undefined;
   readonly imageId: string | undefined;
   readonly runtime: OciRuntime;
+  /** From all sources, volumes mounted. */
+  readonly mounts: readonly UserMount[];
+  /** Host path of each volume's content, by target. */
+  readonly volumePaths: ReadonlyMap<string, string>;
 }
 
 type BundleDeps = Pick<ContainerDeps, 'config' | 'hostFacts' | 'users' | 'seccompFilters' | 'repository'>;
@@ -47,7 +51,7 @@ export async function writeBundle(
   const rootfs = `${dir}/rootfs`;
   checkRootfs(rootfs);
   const user = deps.users.resolve(rootfs, request.imageId, options.user ?? image?.user ?? '', options.groups ?? []);
-  const { mounts, mountpoints } = resolveBindSources(collectMounts(options));
+  const { mounts, mountpoints } = resolveBindSources(request.mounts, request.volumePaths);
   const initPath = options.init ? (deps.config.initPath ?? findInit()) : undefined;
   const files = writeEtcFiles(dir, options.hostname ?? shortId(id), options);
   const spec = generateSpec({
@@ -59,6 +63,7 @@ export async function writeBundle(
     cgroupsPath: containerCgroup(deps.config.cgroupParent, id),
     hostFacts: deps.hostFacts,
     mounts,
+    volumePaths: request.volumePaths,
     files,
     namespacePaths: await resolveNamespaces(deps, options, call),
     devices: [...(options.privileged ? listHostDevices() : []), ...resolveDevices(options.devices)],
@@ -68,14 +73,16 @@ export async function writeBundle(
     workingDir: spec.process.cwd,
     mountpoints: withFileMountpoints(mountpoints, files, initPath),
   });
-  writeFileSync(`${dir}/config.json`, specText(deps, spec, request.runtime), { mode: 0o600 });
+  writeSpec(`${dir}/config.json`, spec, compiledFilter(deps, spec, request.runtime));
   return { spec };
 }
 
 /** crun takes a compiled filter through an annotation: compiling the profile is half of its start. */
-function specText(deps: Pick<ContainerDeps, 'seccompFilters'>, spec: OciSpec, runtime: OciRuntime): string {
-  const { seccomp, ...linux } = spec.linux;
-  const filter = seccomp && deps.seccompFilters.find(runtime, seccomp);
-  if (filter === undefined) return stringifySpec(spec);
-  return stringifySpec({ ...spec, linux, annotations: { ...spec.annotations, [FILTER_ANNOTATION]: filter } });
+function compiledFilter(
+  deps: Pick<ContainerDeps, 'seccompFilters'>,
+  { linux }: OciSpec,
+  runtime: OciRuntime,
+): CompiledFilter | undefined {
+  const text = linux.seccomp && deps.seccompFilters.find(runtime, linux.seccomp);
+  return text === undefined ? undefined : { annotation: FILTER_ANNOTATION, text };
 }

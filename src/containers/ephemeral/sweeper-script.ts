@@ -96,7 +96,12 @@ cd /
 
 set --
 for id in $ids; do set -- "$@" "$session/c/$id/rootfs"; done
+for bind in "$session"/c/*/v/*; do
+  [ "\${bind##*/}" = '*' ] || set -- "$@" "$bind"
+done
 [ $# = 0 ] || umount -l "$@"
+# To delete what is still mounted would be to delete a volume's content.
+if grep -qF "/$token/c/" /proc/self/mountinfo; then busy=1; fi
 set --
 for own in "$session"/own/*/; do
   for id in $ids; do set -- "$@" "$own$id"; done

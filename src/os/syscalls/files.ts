@@ -16,6 +16,11 @@ const cOpenat2 = libc<(n: number, dirfd: number, path: string, how: BigUint64Arr
   'long syscall(long n, int dirfd, const char *path, const uint64_t *how, size_t size)',
 );
 
+const cRenameat2 = libc<(olddir: number, from: PathBytes, newdir: number, to: PathBytes, flags: number) => number>(
+  'int renameat2(int olddir, const char *from, int newdir, const char *to, unsigned int flags)',
+);
+
+const RENAME_NOREPLACE = 1;
 const S_IFIFO = 0o010000;
 const FS_IOC_GETFLAGS = 0x80086601;
 const FS_IOC_SETFLAGS = 0x40086602;
@@ -115,4 +120,11 @@ export function openat2InRoot(rootFd: number, path: string, flags: number, mode 
   const fd = Number(cOpenat2(SYS_OPENAT2, rootFd, path, how, how.byteLength));
   if (fd < 0) throw syscallError('openat2', errnoName(), { path });
   return fd;
+}
+
+/** rename(2) that fails with EEXIST where `to` exists. Throws with errno EINVAL where the file system can't do it. */
+export function renameNoReplace(from: PathBytes, to: PathBytes): void {
+  if (cRenameat2(AT_FDCWD, pathArgument(from), AT_FDCWD, pathArgument(to), RENAME_NOREPLACE) !== 0) {
+    throw syscallError('renameat2', errnoName(), { from: pathText(from), to: pathText(to) });
+  }
 }

@@ -8,6 +8,7 @@ export {
   mkfifo,
   mknod,
   openat2InRoot,
+  renameNoReplace,
   syncfs,
   syncfsAsync,
   utimensat,

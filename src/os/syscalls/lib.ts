@@ -115,7 +115,9 @@ export function syscallError(call: string, errno: string, facts: Record<string, 
 /** The errno name that an error carries: one of ours (details.errno) or Node's (code). */
 export function errnoOf(error: unknown): string | undefined {
   if (EngineError.is(error)) return typeof error.details['errno'] === 'string' ? error.details['errno'] : undefined;
-  const code = (error as { code?: unknown } | null)?.code;
+  const { code, errno } = (error ?? {}) as { code?: unknown; errno?: unknown };
+  // libuv has no name for some, EDQUOT among them.
+  if (code === 'UNKNOWN' && typeof errno === 'number') return errnoNameOf(-errno);
   return typeof code === 'string' ? code : undefined;
 }
 

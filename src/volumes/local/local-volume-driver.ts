@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { EngineError, engineError, quote } from '../../errors/index.js';
 import { readMountInfo } from '../../os/index.js';
 import { errnoOf } from '../../os/syscalls/index.js';
+import { TimeSlices } from '../../os/trees/time-slices.js';
 import { ioError, syncDirectory, withFileLock } from '../../state/index.js';
 import { newToken, SAFE_NAME } from '../../util/ids.js';
 import { createLog } from '../../util/log.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
-import { TimeSlices } from '../../util/time-slices.js';
 import type { DriverVolume, VolumeDriver } from '../volume-driver.js';
 import { describeStatus } from './describe-status.js';
 import { HolderFiles } from './holder-files.js';
@@ -20,7 +20,13 @@ import type { StoredOptions } from './options-file.js';
 import { ProjectQuota } from './project-quota.js';
 import { type ResolveAddress, resolveBySystem } from './resolve-addresses.js';
 import { discardPiece, sweepLeftovers } from './sweep.js';
-import { assertDataDirectory, findVolumeDirectory, optionsOf, type VolumeDirectory } from './volume-directory.js';
+import {
+  assertDataDirectory,
+  findVolume,
+  findVolumeDirectory,
+  type LocalVolume,
+  type VolumeDirectory,
+} from './volume-directory.js';
 
 export interface LocalVolumeDriverOptions extends CallOptions {
   /** Volumes: `<dir>/<name>/_data`. On a disk; made when missing. */
@@ -89,8 +95,8 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
     const { owner } = this.#options;
     const making = { name, options, durable, ...(owner === undefined ? {} : { owner }) };
     for (;;) {
-      const existing = findVolumeDirectory(this.#paths.dir, name);
-      if (existing !== undefined) return assertSame(name, optionsOf(existing), options);
+      const existing = findVolume(this.#paths.dir, name);
+      if (existing !== undefined) return assertSame(name, existing.stored, options);
       if (await makeVolume(this.#paths, making)) return;
       throwIfAborted(call.signal);
     }
@@ -117,12 +123,11 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
   ): Promise<{ readonly mountpoint: string }> {
     const { name, id } = request;
     const volume = this.#get(name);
-    const options = optionsOf(volume);
-    if (options === undefined || !needsMount(options)) {
-      assertDataDirectory(volume);
-      if (options !== undefined) applyLimit(volume, options);
-    } else {
+    if (volume.stored !== undefined && needsMount(volume.stored)) {
       await withFileLock(this.#holders.lockPath(name), () => this.#mountLocked(name, id, call), call);
+    } else {
+      assertDataDirectory(volume);
+      if (volume.stored !== undefined) applyLimit(volume, volume.stored);
     }
     return { mountpoint: volume.mountpoint };
   }
@@ -139,10 +144,9 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
   /** The volume, also one that nobody has a record of; `undefined` when there is none. Throws LOCAL_VOLUME_DAMAGED. */
   async get(name: string): Promise<DriverVolume | undefined> {
     assertVolumeName(name);
-    const volume = findVolumeDirectory(this.#paths.dir, name);
+    const volume = findVolume(this.#paths.dir, name);
     if (volume === undefined) return undefined;
-    const options = optionsOf(volume);
-    const status = options === undefined ? {} : { status: describeStatus(volume, options) };
+    const status = volume.stored === undefined ? {} : { status: describeStatus(volume, volume.stored) };
     return { ...this.#describe(volume), ...status };
   }
 
@@ -169,9 +173,9 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
     await this.close();
   }
 
-  #get(name: string): VolumeDirectory {
+  #get(name: string): LocalVolume {
     assertVolumeName(name);
-    const volume = findVolumeDirectory(this.#paths.dir, name);
+    const volume = findVolume(this.#paths.dir, name);
     if (volume !== undefined) return volume;
     throw engineError('LOCAL_VOLUME_NOT_FOUND', `there is no volume ${quote(name)}`, { details: { name } });
   }
@@ -185,8 +189,8 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
 
   async #mountLocked(name: string, id: string, call: CallOptions): Promise<void> {
     const volume = this.#get(name);
-    const options = optionsOf(volume);
-    if (options === undefined) return;
+    const options = volume.stored;
+    if (options === undefined || !needsMount(options)) return;
     // Saved first: a mount that nobody is known to hold would never be taken away.
     const added = this.#holders.add(name, id);
     if (isMountPoint(volume.mountpoint)) return;
@@ -205,7 +209,7 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
     const volume = findVolumeDirectory(this.#paths.dir, name);
     const others = this.#holders.list(name).filter((holder) => holder !== id);
     // Before the holder goes, for the same reason; a volume that lost its holders with the run dir is let go, too.
-    if (volume !== undefined && others.length === 0 && mayMount(volume)) unmountData(volume.mountpoint);
+    if (volume !== undefined && others.length === 0 && mayMount(this.#paths.dir, name)) unmountData(volume.mountpoint);
     this.#holders.drop(name, id);
   }
 
@@ -219,7 +223,7 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
         details: { name, holders },
       });
     }
-    if (mayMount(volume)) unmountData(volume.mountpoint);
+    if (mayMount(this.#paths.dir, name)) unmountData(volume.mountpoint);
     assertNoMounts(name, volume.path);
     const piece = newToken();
     try {
@@ -245,10 +249,10 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
 }
 
 /** False when whatever is mounted on its data is the host's affair. Options that can't be read may be a mount's. */
-function mayMount(volume: VolumeDirectory): boolean {
+function mayMount(dir: string, name: string): boolean {
   try {
-    const options = optionsOf(volume);
-    return options !== undefined && needsMount(options);
+    const stored = findVolume(dir, name)?.stored;
+    return stored !== undefined && needsMount(stored);
   } catch (error) {
     if (EngineError.is(error, 'DATA_LOSS')) return true;
     throw error;

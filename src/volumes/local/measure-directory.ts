@@ -2,8 +2,8 @@ import { closeSync, constants, lstatSync, opendirSync, openSync } from 'node:fs'
 import { engineError, quote } from '../../errors/index.js';
 import { joinBytes } from '../../os/index.js';
 import { errnoOf, openDirectoryBeneath } from '../../os/syscalls/index.js';
+import { TimeSlices } from '../../os/trees/time-slices.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
-import { TimeSlices } from '../../util/time-slices.js';
 
 const BLOCK_BYTES = 512;
 const PATH_BYTES_MAX = 4000;

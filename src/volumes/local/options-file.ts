@@ -2,7 +2,7 @@ import { engineError, quote } from '../../errors/index.js';
 import { decodeEnvelope, encodeEnvelope } from '../../state/envelope.js';
 import { writeFileAtomic } from '../../state/index.js';
 import { readOrQuarantine } from '../../state/quarantine.js';
-import { type LocalVolumeOptions, needsMount } from './options.js';
+import type { LocalVolumeOptions } from './options.js';
 
 export const OPTIONS_FILE = 'opts.json';
 const SCHEMA = 1;
@@ -26,14 +26,13 @@ export function writeOptions(path: string, options: StoredOptions, { durable }: 
 }
 
 /**
- * Reads the options file of volume `name`: ours, or one as Docker writes it. `undefined` when it says nothing. Throws
- * LOCAL_VOLUME_DAMAGED for a corrupt one, which is moved aside.
+ * Reads the options file of volume `name`: ours, or one as Docker writes it; one that says nothing is all empty.
+ * `undefined` when there is none. Throws LOCAL_VOLUME_DAMAGED for a corrupt one, which is moved aside.
  */
 export function readOptions(path: string, name: string): StoredOptions | undefined {
   const result = readOrQuarantine(path, (text) => decode(text, name));
-  if (result.status === 'missing') return undefined;
   if (result.status === 'corrupt') throw damaged(name, result.quarantine);
-  return needsMount(result.value) || result.value.sizeBytes !== undefined ? result.value : undefined;
+  return result.status === 'ok' ? result.value : undefined;
 }
 
 export function damaged(name: string, quarantine: string): Error {

@@ -1,13 +1,14 @@
 import { closeSync, constants, type Dir, opendirSync, openSync } from 'node:fs';
 import { joinBytes } from '../../os/index.js';
 import { clearImmutable, errnoOf, openDirectoryBeneath, renameat, unlinkat } from '../../os/syscalls/index.js';
+import { TimeSlices } from '../../os/trees/time-slices.js';
 import { newToken } from '../../util/ids.js';
 import type { CallOptions } from '../../util/signals.js';
-import { TimeSlices } from '../../util/time-slices.js';
 
 /** Each level has two descriptors open: deeper trees are taken apart. */
 const DEPTH_MAX = 32;
-const REREADS_MAX = 3;
+// Somebody who exchanges names all the time can spoil a reading, not a hundred.
+const REREADS_MAX = 100;
 
 interface Frame {
   readonly fd: number;

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { engineError, quote } from '../../errors/index.js';
 import { errnoOf } from '../../os/syscalls/index.js';
 import { ioError } from '../../state/index.js';
+import { needsMount } from './options.js';
 import { damaged, OPTIONS_FILE, readOptions, type StoredOptions } from './options-file.js';
 
 export const DATA = '_data';
+const LOOKS_MAX = 100;
 
 /** What is there of a volume, as far as it can be told without touching what may be mounted on its data directory. */
 export interface VolumeDirectory {
@@ -37,12 +39,29 @@ export function findVolumeDirectory(dir: string, name: string): VolumeDirectory 
   return entries && describe(path, name, entries);
 }
 
-/** The options of a volume; `undefined` for a plain directory. Throws LOCAL_VOLUME_DAMAGED. */
-export function optionsOf(volume: VolumeDirectory): StoredOptions | undefined {
-  if (volume.options === 'none') return undefined;
-  // Missing options must not be taken for none: its content would be written beside what should be mounted there.
-  if (volume.options === 'damaged') throw damaged(volume.name, volume.quarantine as string);
-  return readOptions(join(volume.path, OPTIONS_FILE), volume.name);
+/** A volume with the options it has now; none of them for a plain directory. */
+export interface LocalVolume extends VolumeDirectory {
+  readonly stored?: StoredOptions;
+}
+
+/**
+ * The volume and its options; `undefined` when there is none. Throws LOCAL_VOLUME_DAMAGED when it has options that
+ * can't be read: taken for none, its content would be written beside what should be mounted there.
+ */
+export function findVolume(dir: string, name: string): LocalVolume | undefined {
+  for (let look = 0; look < LOOKS_MAX; look++) {
+    const volume = findVolumeDirectory(dir, name);
+    if (volume === undefined || volume.options === 'none') return volume;
+    if (volume.options === 'damaged') throw damaged(name, volume.quarantine as string);
+    const stored = readOptions(join(volume.path, OPTIONS_FILE), name);
+    // Not there any more: the volume was removed between the two looks, and perhaps made anew.
+    if (stored !== undefined) return isPlain(stored) ? volume : { ...volume, stored };
+  }
+  throw damaged(name, join(dir, name, OPTIONS_FILE));
+}
+
+function isPlain(options: StoredOptions): boolean {
+  return !needsMount(options) && options.sizeBytes === undefined;
 }
 
 /** Throws LOCAL_VOLUME_UNSAFE when something else than a directory has the name `_data`. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Reason } from '#src/errors/index.js';
 import {
@@ -7,7 +9,9 @@ import {
   type SpecInput,
   stringifyProcess,
   stringifySpec,
+  writeSpec,
 } from '#src/spec/index.js';
+import { tempDir } from '#support/roots.js';
 import { FACTS, ID, imageConfig, specInput } from '#support/spec-fixtures.js';
 import { throwsReason } from '#support/throws-reason.js';
 
@@ -315,13 +319,12 @@ describe('generateSpec', () => {
 
   it('binds volumes where their host directories are known', () => {
     const mounts = [{ type: 'volume', source: 'data', target: '/v', readOnly: true }] as const;
-    throwsReason(() => spec({ mounts }), 'NOT_BUILT_YET');
     const volumePaths = new Map([['/v', '/vols/data']]);
     assert.deepEqual(byTarget({ mounts }, '/v', { volumePaths }), {
       destination: '/v',
       type: 'bind',
       source: '/vols/data',
-      options: ['rbind', 'rprivate', 'ro'],
+      options: ['rbind', 'rprivate', 'ro', 'rro'],
     });
   });
 
@@ -405,6 +408,24 @@ describe('stringifySpec', () => {
     assert.deepEqual(JSON.parse(stringifySpec(made)), JSON.parse(JSON.stringify(made)));
     const bare = spec({ seccomp: { defaultAction: 'SCMP_ACT_ALLOW' } });
     assert.deepEqual(JSON.parse(stringifySpec(bare)), JSON.parse(JSON.stringify(bare)));
+    const open = spec({ seccomp: 'unconfined' });
+    assert.deepEqual(JSON.parse(stringifySpec(open)), JSON.parse(JSON.stringify(open)));
+  });
+
+  it('puts a compiled filter in the place of the profile, beside the annotations', (t) => {
+    const path = join(tempDir(t), 'config.json');
+    for (const annotations of [undefined, { a: 'ü "quoted"' }]) {
+      const made = spec(annotations === undefined ? {} : { annotations });
+      for (const text of ['QUJD', 'REVG']) {
+        writeSpec(path, made, { annotation: 'x.y', text });
+        const { seccomp, ...linux } = made.linux;
+        assert.ok(seccomp !== undefined);
+        const wanted = { ...made, linux, annotations: { ...made.annotations, 'x.y': text } };
+        assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), JSON.parse(JSON.stringify(wanted)));
+      }
+      writeSpec(path, made);
+      assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), JSON.parse(JSON.stringify(made)));
+    }
   });
 
   it('keeps all bits of an unlimited rlimit', () => {

@@ -11,3 +11,9 @@ export function joinBytes(directory: Buffer, name: Buffer): Buffer {
 export function readEntries(directory: Buffer): Dirent<Buffer>[] {
   return readdirSync(directory, { encoding: 'buffer', withFileTypes: true }) as unknown as Dirent<Buffer>[];
 }
+
+/** The path of an entry of an open directory, whatever the directory is called by now. */
+export function inDirectory(fd: number, name: Buffer | string): Buffer {
+  const prefix = `/proc/self/fd/${fd}/`;
+  return typeof name === 'string' ? Buffer.from(prefix + name) : Buffer.concat([Buffer.from(prefix), name]);
+}

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { EngineError } from '#src/errors/index.js';
 import { findExecutable } from '#src/os/index.js';
-import { removeTree } from '#src/snapshots/remove-tree.js';
+import { removeTree } from '#src/os/trees/remove-tree.js';
 
 describe('removeTree', () => {
   let dir: string;

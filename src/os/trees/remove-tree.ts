@@ -1,9 +1,9 @@
 import { type Dirent, lstatSync, promises, renameSync, rmdirSync, unlinkSync } from 'node:fs';
-import { joinBytes, readEntries } from '../os/byte-paths.js';
-import { clearImmutable, errnoOf } from '../os/syscalls/index.js';
-import { newToken } from '../util/ids.js';
-import type { CallOptions } from '../util/signals.js';
-import { TimeSlices } from '../util/time-slices.js';
+import { newToken } from '../../util/ids.js';
+import type { CallOptions } from '../../util/signals.js';
+import { clearImmutable, errnoOf } from '../syscalls/index.js';
+import { joinBytes, readEntries } from './byte-paths.js';
+import { TimeSlices } from './time-slices.js';
 
 // Freeing a file of this size takes long enough to be worth a thread.
 const LARGE_BYTES = 64 * 2 ** 20;

@@ -1,4 +1,4 @@
-import { type CallOptions, throwIfAborted } from './signals.js';
+import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 
 const SLICE_MS = 1;
 // A throwaway container's tree has fewer entries: it goes in one slice also where the disk is slow.

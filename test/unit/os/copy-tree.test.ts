@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { EngineError } from '#src/errors/index.js';
 import { lgetxattr, llistxattr, lsetxattr, mkfifo, mknod, utimensat } from '#src/os/syscalls/index.js';
-import { copyTree } from '#src/snapshots/copy-tree.js';
+import { copyTree } from '#src/os/trees/copy-tree.js';
 
 const skip = process.geteuid?.() === 0 ? false : 'missing: root';
 
