@@ -1,5 +1,5 @@
 import { engineError, quote } from '../../errors/index.js';
-import { abortError, type CallOptions, raceSignal, throwIfAborted } from '../../util/signals.js';
+import { abortError, type CallOptions, listenForAbort, raceSignal, throwIfAborted } from '../../util/signals.js';
 import { Breaker } from './breaker.js';
 import { callDetails, type DriverCall, describeCall, saysSilent, timedOut, toDriverError } from './driver-error.js';
 import type { DriverMethod, ResolvedLimits } from './limits.js';
@@ -57,7 +57,7 @@ export class CallRunner {
     const deadlineMs = this.#limits.deadlinesMs[method];
     const controller = new AbortController();
     const onAbort = () => controller.abort(call.signal?.reason);
-    call.signal?.addEventListener('abort', onAbort, { once: true });
+    listenForAbort(call.signal, onAbort);
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = !controller.signal.aborted;
