@@ -20,7 +20,9 @@ export interface TestFramework {
 
 /** Adds a test; `skip` of it, where there is one, adds a test that is not run. @public */
 export interface TestFunction {
+  /** Adds it. */
   (name: string, body: () => Promise<void>): unknown;
+  /** Adds it as one that is not run. */
   skip?: (name: string, body: () => Promise<void>) => unknown;
 }
 

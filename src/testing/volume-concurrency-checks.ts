@@ -35,11 +35,19 @@ export const CONCURRENCY_CHECKS: readonly VolumeCheck[] = [
       const id = kit.newId();
       const dir = await kit.mount(name, id);
       await kit.write(dir, 'file', 'text');
-      await Promise.all(
-        Array.from({ length: 12 }, () =>
-          kit.whileMounted(name, (dir) => kit.assertFile(dir, 'file', 'text', 'for one of many holders')),
-        ),
-      );
+      const others = Array.from({ length: 12 }, () => kit.newId());
+      const comes = async (id: string) => {
+        await kit.assertFile(await kit.mount(name, id), 'file', 'text', 'for one of many holders');
+      };
+      const goes = (id: string) => kit.unmount(name, id);
+      // All three ways: what loses a count in one of them may not in another.
+      await Promise.all(others.map(comes));
+      for (const other of others) await goes(other);
+      await kit.assertFile(dir, 'file', 'text', 'when others had come at once and gone one by one');
+      for (const other of others) await comes(other);
+      await Promise.all(others.map(goes));
+      await kit.assertFile(dir, 'file', 'text', 'when others had come one by one and gone at once');
+      await Promise.all(others.map((other) => comes(other).then(() => goes(other))));
       await kit.assertFile(dir, 'file', 'text', 'when all others had unmounted');
       await kit.write(dir, 'file', 'still');
       await kit.unmount(name, id);

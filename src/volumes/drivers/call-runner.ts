@@ -1,14 +1,12 @@
 import { engineError, quote } from '../../errors/index.js';
-import { abortError, type CallOptions, raceSignal, throwIfAborted } from '../../util/signals.js';
+import { abortError, type CallOptions, listenForAbort, raceSignal, throwIfAborted } from '../../util/signals.js';
 import { Breaker } from './breaker.js';
 import { callDetails, type DriverCall, describeCall, saysSilent, timedOut, toDriverError } from './driver-error.js';
 import type { DriverMethod, ResolvedLimits } from './limits.js';
 
-/** What a driver is called with: the signal is always there. */
+/** What a driver is called with: the signal is always there, and nothing else, because drivers may refuse what they don't know. */
 export interface DriverCallOptions extends CallOptions {
   readonly signal: AbortSignal;
-  /** How long the signal lets it run, milliseconds. */
-  readonly deadlineMs: number;
 }
 
 /**
@@ -59,7 +57,7 @@ export class CallRunner {
     const deadlineMs = this.#limits.deadlinesMs[method];
     const controller = new AbortController();
     const onAbort = () => controller.abort(call.signal?.reason);
-    call.signal?.addEventListener('abort', onAbort, { once: true });
+    listenForAbort(call.signal, onAbort);
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = !controller.signal.aborted;
@@ -68,7 +66,7 @@ export class CallRunner {
     timer.unref();
     try {
       // Async, so that what a driver throws at once, or from an odd `then`, is a rejection like any other.
-      const answer = (async () => await work({ signal: controller.signal, deadlineMs }))();
+      const answer = (async () => await work({ signal: controller.signal }))();
       const result = await raceSignal(answer, controller.signal);
       pass.answered();
       return result;

@@ -1,4 +1,4 @@
-import { EngineError, type ErrorDetails, engineError, quote } from '../../errors/index.js';
+import { EngineError, type ErrorDetails, engineError, quote, REASONS, type Reason } from '../../errors/index.js';
 import type { DriverMethod } from './limits.js';
 
 /** What a driver was asked, for errors. */
@@ -64,13 +64,19 @@ export function toDriverError(call: DriverCall, error: unknown): EngineError {
 
 function fromPlugin(call: DriverCall, error: EngineError): EngineError {
   const options = { details: { ...error.details, ...callDetails(call) }, cause: error };
-  const what = `${describeCall(call)} failed: ${quote(pluginWords(error) ?? error.message, 500)}`;
+  const what = `${describeCall(call)} failed: ${quote(pluginWords(error) ?? withoutRemedy(error), 500)}`;
   if (error.reason === 'PLUGIN_TIMEOUT') return engineError('DRIVER_TIMEOUT', what, options);
   if (error.reason === 'PLUGIN_BAD_ANSWER') return engineError('DRIVER_BAD_ANSWER', what, options);
   if (error.reason === 'PLUGIN_CALL_FAILED') return engineError('DRIVER_FAILED', what, options);
   if (error.code === 'UNAVAILABLE') return engineError('DRIVER_UNREACHABLE', what, options);
   // Not a failure to talk: how the plugin is defined, or who owns its socket. The plugin's own remedy fits.
   return new EngineError(error.code, error.reason, `${describeCall(call)} failed: ${error.message}`, options);
+}
+
+/** The remedy of the driver's error is added to the message; one is enough. */
+function withoutRemedy({ reason, message }: EngineError): string {
+  const remedy = Object.hasOwn(REASONS, reason) ? `: ${REASONS[reason as Reason].remedy}` : undefined;
+  return remedy !== undefined && message.endsWith(remedy) ? message.slice(0, -remedy.length) : message;
 }
 
 /** What a plugin itself said when it refused. */

@@ -6,7 +6,7 @@ import { assertDriverName, driverKey } from './driver-name.js';
 import type { GuardedDriver } from './guarded-driver.js';
 import { type DriverLimits, resolveLimits } from './limits.js';
 
-/** @public */
+/** What a DriverStore is opened with. @public */
 export interface DriverStoreOptions extends CallOptions, DriverLimits {
   /** Drivers of the host program. */
   readonly drivers?: readonly VolumeDriver[];
@@ -20,13 +20,13 @@ export interface DriverStoreOptions extends CallOptions, DriverLimits {
   readonly allowedDirs?: readonly string[];
 }
 
-/** @public */
+/** How a driver is unregistered. @public */
 export interface UnregisterDriverOptions {
   /** Also while somebody holds a lease. */
   readonly force?: boolean;
 }
 
-/** @public */
+/** How a driver is acquired. @public */
 export interface AcquireDriverOptions extends CallOptions {
   /** Who needs the driver: an id that tells holders apart. */
   readonly holder: string;
@@ -34,6 +34,7 @@ export interface AcquireDriverOptions extends CallOptions {
 
 /** Drivers to use, and what could not be asked. @public */
 export interface AllDrivers {
+  /** Those that can be used. */
   readonly drivers: readonly GuardedDriver[];
   /** Plugins that may be volume drivers, but did not say. */
   readonly problems: readonly PluginProblem[];

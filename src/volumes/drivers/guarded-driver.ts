@@ -33,6 +33,7 @@ export interface DriverCallWarnings extends CallOptions {
 export interface GuardedDriver {
   /** Full name, with its tag where it has one. */
   readonly name: string;
+  /** Where it comes from. */
   readonly source: DriverSource;
   /** Another text once the driver was registered anew or its plugin restarted. */
   readonly generation: string;

@@ -8,7 +8,9 @@ import type { GuardedDriver } from './guarded-driver.js';
  * @public
  */
 export interface DriverLease extends AsyncDisposable {
+  /** The driver, to be used. */
   readonly driver: GuardedDriver;
+  /** Whose lease it is. */
   readonly holder: string;
   /** Ends it. Never throws, also when the driver is gone, hangs, or was released before. */
   release(): Promise<void>;

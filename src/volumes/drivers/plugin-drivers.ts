@@ -1,7 +1,8 @@
 import type { Log } from '../../util/log.js';
-import { type CallOptions, throwIfAborted } from '../../util/signals.js';
+import { type CallOptions, raceSignal, sleep } from '../../util/signals.js';
 import type { PluginEndpoint, PluginLookup, PluginProblem } from '../plugin-lookup.js';
 import { CallRunner } from './call-runner.js';
+import { timedOut } from './driver-error.js';
 import { driverKey, LOCAL_DRIVER } from './driver-name.js';
 import { guardDriver } from './guard-driver.js';
 import type { GuardedDriver } from './guarded-driver.js';
@@ -10,7 +11,9 @@ import { PluginVolumeDriver } from './plugin-volume-driver.js';
 
 const CAPABILITY = 'VolumeDriver';
 /** Nobody waits for one plugin longer than this to learn of the others. */
-const LIST_LIMIT_MS = 10_000;
+const LIST_GRACE_MS = 2_000;
+/** When the search itself is given up. */
+const LIST_LIMIT_MS = 30_000;
 const RELEASE_LIMIT_MS = 10_000;
 
 export interface PluginDriversDeps {
@@ -21,10 +24,16 @@ export interface PluginDriversDeps {
   readonly log: Log;
 }
 
+interface PluginDriverList {
+  readonly drivers: readonly GuardedDriver[];
+  readonly problems: readonly PluginProblem[];
+}
+
 /** The plugins that are volume drivers. One driver object for each as long as the plugin stays the same. */
 export class PluginDrivers {
   readonly #deps: PluginDriversDeps;
   readonly #known = new Map<string, { readonly generation: string; readonly driver: GuardedDriver }>();
+  #listing: Promise<PluginDriverList> | undefined;
   /** Searches for names, so that a plugin that hangs while it is activated is not waited for each time. */
   readonly #searches = new Map<string, CallRunner>();
 
@@ -49,20 +58,44 @@ export class PluginDrivers {
     return undefined;
   }
 
-  /** Those that can be found; when that takes too long or fails, those that were found before. */
-  async list(call: CallOptions): Promise<{ drivers: GuardedDriver[]; problems: readonly PluginProblem[] }> {
+  /**
+   * Those that can be found. One that hangs while it is looked at keeps nobody for long: after a while those that were
+   * found before are given, with a problem, and the search goes on for the next caller.
+   */
+  async list(call: CallOptions): Promise<PluginDriverList> {
+    this.#listing ??= this.#searchAll().finally(() => {
+      this.#listing = undefined;
+    });
+    const grace = new AbortController();
+    try {
+      return await raceSignal(Promise.race([this.#listing, this.#giveKnownLater(grace.signal)]), call.signal);
+    } finally {
+      grace.abort();
+    }
+  }
+
+  async #searchAll(): Promise<PluginDriverList> {
     const limits = { deadlinesMs: { find: LIST_LIMIT_MS } };
     const search = new CallRunner('*', resolveLimits(limits));
     try {
-      const { plugins, problems } = await search.run('find', undefined, call, (call) =>
+      const { plugins, problems } = await search.run('find', undefined, {}, (call) =>
         this.#deps.plugins.list(CAPABILITY, call),
       );
       return { drivers: plugins.map((endpoint) => this.#driver(endpoint)), problems };
     } catch (error) {
-      throwIfAborted(call.signal);
-      const drivers = [...this.#known.values()].map(({ driver }) => driver);
-      return { drivers, problems: [{ name: '*', error: error as Error }] };
+      return this.#knownWith(error as Error);
     }
+  }
+
+  async #giveKnownLater(signal: AbortSignal): Promise<PluginDriverList> {
+    // Ended early: somebody has a better answer.
+    await sleep(LIST_GRACE_MS, { signal }).catch(() => {});
+    return this.#knownWith(timedOut({ driver: '*', method: 'find' }, LIST_GRACE_MS));
+  }
+
+  #knownWith(error: Error): PluginDriverList {
+    const drivers = [...this.#known.values()].map(({ driver }) => driver);
+    return { drivers, problems: [{ name: '*', error }] };
   }
 
   /** Those that were found already, by name. */

@@ -9,7 +9,7 @@ import { callDetails, describeCall } from './driver-error.js';
 import type { DriverBehind } from './guard-driver.js';
 import type { DriverMethod } from './limits.js';
 import { PluginAnswer } from './plugin-answers.js';
-import { refusalWords, saysExists, saysNoSuchVolume, saysNotMounted } from './plugin-words.js';
+import { refusalWords, saysExists, saysMountedBySame, saysNoSuchVolume, saysNotMounted } from './plugin-words.js';
 
 const WIRE_NAMES = {
   create: 'Create',
@@ -76,10 +76,18 @@ export class PluginVolumeDriver implements DriverBehind {
     const { name } = request;
     const id = wireId(request.id);
     const holder = `${name} ${id}`;
+    const before = this.#mounts.get(holder) ?? 0;
     // Before the answer: a mount that fails late may have taken effect.
-    this.#mounts.set(holder, (this.#mounts.get(holder) ?? 0) + 1);
-    const answer = await this.#post('mount', name, { Name: name, ID: id }, call);
-    const mountpoint = answer.text('Mountpoint') ?? (await this.#askPath(name, call)) ?? '';
+    this.#mounts.set(holder, before + 1);
+    let given: string | undefined;
+    try {
+      given = (await this.#post('mount', name, { Name: name, ID: id }, call)).text('Mountpoint');
+    } catch (error) {
+      const words = refusalWords(error);
+      if (words === undefined || !saysMountedBySame(words, id)) throw error;
+      this.#mounts.set(holder, Math.max(1, before));
+    }
+    const mountpoint = given ?? (await this.#askPath(name, call)) ?? '';
     const hostPath = this.#hostPath(mountpoint) ?? '';
     return { mountpoint: hostPath, isTranslated: hostPath !== mountpoint };
   }
@@ -180,7 +188,8 @@ export class PluginVolumeDriver implements DriverBehind {
     const subject = { driver: this.name, method, volume };
     const answer = await this.#endpoint.call(`VolumeDriver.${WIRE_NAMES[method]}`, body, {
       signal: call.signal,
-      timeoutMs: call.deadlineMs,
+      // The signal has the deadline of the method; a limit of the client's own would come before it.
+      timeoutMs: LONGEST_MS,
     });
     const members = new PluginAnswer(subject, answer);
     const err = members.text('Err');
@@ -190,6 +199,9 @@ export class PluginVolumeDriver implements DriverBehind {
     });
   }
 }
+
+/** Longest time that a timer takes. */
+const LONGEST_MS = 0x7fff_ffff;
 
 /** The plugin was there and answered, even if not as it should. */
 const ANSWERED = new Set(['PLUGIN_CALL_FAILED', 'PLUGIN_BAD_ANSWER', 'DRIVER_FAILED', 'DRIVER_BAD_ANSWER']);

@@ -30,7 +30,7 @@ function sayings(name: string): readonly RegExp[] {
     `${before}no volume ${named}(?:was |found |exists )*$`,
     `${before}(?:could not |couldn t |cannot |can t |unable to |failed to )find (?:a |the )?volume (?:${named})?$`,
     `${before}volume (?:${named})?${missing}(?:${name})?$`,
-    `${before}${missing}$`,
+    `${before}${name}${missing}$`,
   ].map((saying) => new RegExp(saying));
 }
 
@@ -54,4 +54,12 @@ export function saysNotMounted(words: string): boolean {
   return /\b(?:not|isn't|never|already un|is un)\s*(?:currently |been )?mounted\b|\bno such mount\b|\bmount(?:[ -]?point)? (?:\S+ )?not found\b/i.test(
     words,
   );
+}
+
+/** Whether a refusal to mount says that this very holder has it mounted. That any other has it is a failure. */
+export function saysMountedBySame(words: string, id: string): boolean {
+  const text = plain(words);
+  return new RegExp(
+    `\\balready mounted (?:by |as |for |with |to )(?:this id |the same id |(?:id |mount |holder )*${id} )$`,
+  ).test(text);
 }

@@ -6,8 +6,11 @@ import type { DriverSource, GuardedDriver } from './guarded-driver.js';
 
 /** Why something is not known about a driver. @public */
 export interface DriverProblem {
+  /** What can be done about it. */
   readonly code: ErrorCode;
+  /** What happened. */
   readonly reason: string;
+  /** The same in words. */
   readonly message: string;
 }
 
@@ -15,6 +18,7 @@ export interface DriverProblem {
 export interface DriverSummary {
   /** Full name, with its tag where it has one. */
   readonly name: string;
+  /** Where it comes from. */
   readonly source: DriverSource;
   /** Where its volumes exist; absent when it did not say, see `problem`. */
   readonly scope?: VolumeScope;

@@ -61,7 +61,6 @@ describe('what plugins say', () => {
       'data: not found',
       'data not found.',
       'unknown volume data',
-      'not found',
     ];
     for (const words of missing) assert.ok(saysNoSuchVolume(words, 'data'), words);
     const failures = [
@@ -74,6 +73,8 @@ describe('what plugins say', () => {
       'volume plugin not found',
       'volume data: backend not found',
       'data: open /etc/key: no such file or directory',
+      // How servers answer a method that they lack.
+      'Not Found',
       'page not found',
       '404 page not found',
       'bucket for volume data not found',

@@ -215,6 +215,26 @@ describe('a plugin as a volume driver', () => {
     assert.equal(unmounts(), 5);
   });
 
+  it('may refuse to mount again what the same holder has, not what another has', async () => {
+    const answers: Answers = { Mount: { Mountpoint: dir }, Path: { Mountpoint: dir } };
+    const { driver, posts } = plugin(answers);
+    await driver.mount({ name: 'v', id: ID1 });
+    for (const words of ['volume is already mounted by this id', `already mounted as ${ID1}`]) {
+      answers['Mount'] = refused(words);
+      assert.deepEqual(await driver.mount({ name: 'v', id: ID1 }), { mountpoint: dir });
+    }
+    await driver.unmount({ name: 'v', id: ID1 });
+    assert.equal(posts.filter((post) => post.path.endsWith('Unmount')).length, 1);
+    for (const words of [
+      'volume is already mounted',
+      'already mounted by another host',
+      `already mounted as ${'2'.repeat(64)}`,
+    ]) {
+      answers['Mount'] = refused(words);
+      await rejectsReason(driver.mount({ name: 'v', id: ID1 }), 'DRIVER_FAILED');
+    }
+  });
+
   it('is asked for the path where it does not tell the mountpoint', async () => {
     const { driver, posts } = plugin({ Mount: {}, Path: { Mountpoint: dir } });
     assert.deepEqual(await driver.mount({ name: 'v', id: ID1 }), { mountpoint: dir });
