@@ -87,6 +87,8 @@ while [ $busy = 1 ] && [ $tries -lt 130 ]; do
     existing
     [ -z "$left" ] || busy=1
   done
+  # A runtime that was making a group when the signal came makes it yet, and has arguments until it is past that.
+  if [ $busy = 0 ] && grep -qF -e "$token/c/" -e "$token/x/" /proc/[0-9]*/cmdline; then busy=1; fi
   # A process that the kernel does not let go takes long; then there is no hurry either.
   if [ $busy = 1 ]; then
     if [ $tries -lt 100 ]; then sleep 0.01 || sleep 1; else sleep 1; fi
