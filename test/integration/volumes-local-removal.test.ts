@@ -21,7 +21,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { EngineError } from '#src/errors/index.js';
 import { mount, umount } from '#src/os/syscalls/index.js';
 import { measureDirectory } from '#src/volumes/local/index.js';
-import { removeBeneath } from '#src/volumes/local/remove-beneath.js';
+import { removeFrom } from '#src/volumes/local/remove-from.js';
 import { requireBinary, requireRoot } from '#support/require.js';
 import { LocalBed, reason } from './volumes-local-bed.js';
 
@@ -121,14 +121,14 @@ describe('removing a local volume', { skip: process.geteuid?.() !== 0 && 'missin
     const { dir, unchanged } = victim(bed);
     const tree = bed.make('trash', 'piece', 'inner');
     mount(dir, tree, null, 4096, null);
-    await assert.rejects(removeBeneath(join(bed.root, 'trash'), 'piece'), (error) => {
+    await assert.rejects(removeFrom(join(bed.root, 'trash'), 'piece'), (error) => {
       assert.ok(EngineError.is(error));
       assert.equal(error.details['errno'], 'EXDEV');
       return true;
     });
     umount(tree);
     unchanged();
-    await removeBeneath(join(bed.root, 'trash'), 'piece');
+    await removeFrom(join(bed.root, 'trash'), 'piece');
     assert.deepEqual(readdirSync(join(bed.root, 'trash')), []);
   });
 
@@ -149,7 +149,7 @@ describe('removing a local volume', { skip: process.geteuid?.() !== 0 && 'missin
     let rounds = 0;
     while (Date.now() < endsAt && rounds < 300) {
       fill();
-      await withRacer(t, piece, pairs, () => removeBeneath(join(bed.root, 'trash'), 'piece'));
+      await withRacer(t, piece, pairs, () => removeFrom(join(bed.root, 'trash'), 'piece'));
       assert.equal(existsSync(piece), false);
       rounds++;
     }
@@ -209,7 +209,7 @@ describe('measuring a directory', () => {
       rmSync(join(bed.root, 'other'), { recursive: true });
     }
     assert.equal((await measureDirectory(dir)).inodes, 61);
-    await removeBeneath(bed.root, 'tree');
+    await removeFrom(bed.root, 'tree');
     assert.equal(existsSync(dir), false);
   });
 
@@ -278,7 +278,7 @@ describe('measuring a directory', () => {
     const before = open();
     for (let n = 0; n < 20; n++) await measureDirectory(dir);
     bed.make('gone', 'a', 'b');
-    await removeBeneath(bed.root, 'gone');
+    await removeFrom(bed.root, 'gone');
     assert.equal(open(), before);
     closeSync(openSync(dir, 'r'));
   });

@@ -1,7 +1,8 @@
 import { closeSync, constants, lstatSync, opendirSync, openSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import { joinBytes } from '../../os/index.js';
-import { errnoOf, openDirectoryBeneath } from '../../os/syscalls/index.js';
+import { errnoOf } from '../../os/syscalls/index.js';
+import { openDirectoryBeneath } from '../../os/trees/open-directory-beneath.js';
 import { TimeSlices } from '../../os/trees/time-slices.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 

@@ -1,15 +1,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import { readMountInfo } from '../../os/index.js';
-import {
-  errnoOf,
-  MNT_DETACH,
-  MS,
-  mount,
-  openDirectoryBeneath,
-  UMOUNT_NOFOLLOW,
-  umount,
-} from '../../os/syscalls/index.js';
+import { errnoOf, MNT_DETACH, MS, mount, UMOUNT_NOFOLLOW, umount } from '../../os/syscalls/index.js';
+import { openDirectoryBeneath } from '../../os/trees/open-directory-beneath.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 import { bindFlags, flagsOfMount, parseMountWords } from './mount-words.js';
 import type { LocalVolumeOptions } from './options.js';
