@@ -222,6 +222,16 @@ describe('measuring a directory', () => {
     assert.equal((await measureDirectory(join(bed.root, 'tree'))).inodes, 1);
     assert.equal((await measureDirectory(dir)).inodes, 2);
     umount(dir);
+    // A file that is bound over another is of the same file system, and not of this tree.
+    writeFileSync(join(dir, 'covered'), 'x'.repeat(10_000));
+    const other = join(bed.make('other'), 'file');
+    writeFileSync(other, 'x'.repeat(500_000));
+    mount(other, join(dir, 'covered'), null, 4096, null);
+    const size = await measureDirectory(join(bed.root, 'tree'));
+    assert.equal(size.inodes, 2);
+    assert.ok(size.apparentBytes < 100_000);
+    umount(join(dir, 'covered'));
+    assert.equal((await measureDirectory(join(bed.root, 'tree'))).inodes, 3);
   });
 
   it('tells how far it is, gives way and can be ended', async (t) => {

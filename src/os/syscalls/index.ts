@@ -28,4 +28,5 @@ export {
   setProject,
 } from './quota.js';
 export { connectSeqpacket, shutdownSocket } from './seqpacket.js';
+export { type FileStatus, statx } from './statx.js';
 export { lgetxattr, llistxattr, lremovexattr, lsetxattr } from './xattr.js';

@@ -1,7 +1,7 @@
-import { closeSync, constants, lstatSync, opendirSync, openSync } from 'node:fs';
+import { closeSync, constants, opendirSync, openSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
 import { joinBytes } from '../../os/index.js';
-import { errnoOf } from '../../os/syscalls/index.js';
+import { errnoOf, statx } from '../../os/syscalls/index.js';
 import { openDirectoryBeneath } from '../../os/trees/open-directory-beneath.js';
 import { TimeSlices } from '../../os/trees/time-slices.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
@@ -33,19 +33,18 @@ const PROGRESS_MS = 250;
  */
 export async function measureDirectory(path: string, options: MeasureOptions = {}): Promise<DirectorySize> {
   throwIfAborted(options.signal);
-  const tally = new Tally();
   const slices = new TimeSlices(options);
   const root = openRoot(path);
   let reportAt = performance.now() + PROGRESS_MS;
   try {
-    tally.count(Buffer.from(`/proc/self/fd/${root}/.`));
+    const tally = new Tally(root);
+    tally.count(root, '');
     const pending: Buffer[] = [Buffer.from('.')];
     for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
       const fd = openDeep(root, directory);
       if (fd === undefined) continue;
       try {
-        const at = Buffer.from(`/proc/self/fd/${fd}`);
-        using listing = new Listing(at);
+        using listing = new Listing(fd);
         for (let entry = listing.next(); entry !== undefined; entry = listing.next()) {
           if (slices.due) {
             if (options.onProgress !== undefined && performance.now() > reportAt) {
@@ -56,51 +55,55 @@ export async function measureDirectory(path: string, options: MeasureOptions = {
           }
           // A directory counts when it was entered: one that another mount covers does not belong to this tree.
           if (entry.directory) pending.push(joinBytes(directory, entry.name));
-          else tally.count(joinBytes(at, entry.name));
+          else tally.count(fd, entry.name);
         }
-        if (directory.length > 1) tally.count(joinBytes(at, Buffer.from('.')));
+        if (directory.length > 1) tally.count(fd, '');
       } finally {
         closeSync(fd);
       }
     }
+    options.onProgress?.(tally.size);
+    return tally.size;
   } finally {
     closeSync(root);
   }
-  options.onProgress?.(tally.size);
-  return tally.size;
 }
 
 class Tally {
+  readonly #mountId: number | undefined;
   readonly #linked = new Set<string>();
   #bytes = 0;
   #apparentBytes = 0;
   #inodes = 0;
 
+  constructor(root: number) {
+    this.#mountId = statx(root, '')?.mountId;
+  }
+
   get size(): DirectorySize {
     return { bytes: this.#bytes, apparentBytes: this.#apparentBytes, inodes: this.#inodes };
   }
 
-  count(path: Buffer): void {
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (stat === undefined) return;
-    if (stat.nlink > 1 && !stat.isDirectory()) {
-      // Inode numbers beyond 2^53 exist, and two of them must not look like one.
-      const exact = lstatSync(path, { throwIfNoEntry: false, bigint: true });
-      const inode = `${exact?.dev}:${exact?.ino}`;
-      if (this.#linked.has(inode)) return;
-      this.#linked.add(inode);
+  /** Counts what an open directory has under a name; itself where that is empty. */
+  count(directory: number, name: Buffer | ''): void {
+    const stat = statx(directory, name);
+    // What the host has mounted on a file is not of this tree, also when it is of the same file system.
+    if (stat === undefined || stat.mountId !== this.#mountId) return;
+    if (stat.links > 1 && !stat.isDirectory) {
+      if (this.#linked.has(stat.inode)) return;
+      this.#linked.add(stat.inode);
     }
     this.#inodes++;
     this.#bytes += stat.blocks * BLOCK_BYTES;
-    this.#apparentBytes += stat.size;
+    this.#apparentBytes += stat.bytes;
   }
 }
 
 class Listing implements Disposable {
   readonly #dir;
 
-  constructor(path: Buffer) {
-    this.#dir = opendirSync(path.toString(), { encoding: 'buffer' as BufferEncoding, bufferSize: 64 });
+  constructor(fd: number) {
+    this.#dir = opendirSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' as BufferEncoding, bufferSize: 64 });
   }
 
   next(): { readonly name: Buffer; readonly directory: boolean } | undefined {
