@@ -127,7 +127,8 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
   }
 
   /**
-   * Makes the data accessible; gives its path. A plain directory is only looked at. What can wait for a server or disk
+   * Makes the data accessible; gives its path. A plain directory is only looked at; one with a size gets its limit back
+   * where it lost it, file by file. What can wait for a server or disk
    * is mounted by a process that the signal and `mountTimeoutMs` kill; a call that fails leaves nothing mounted and no
    * holder. Throws LOCAL_VOLUME_NOT_FOUND, LOCAL_VOLUME_UNSAFE, LOCAL_VOLUME_MOUNT_FAILED, LOCAL_VOLUME_MOUNT_PENDING,
    * LOCAL_VOLUME_UNKNOWN_HOST, LOCAL_VOLUME_DAMAGED.
@@ -142,7 +143,7 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
       await this.#locked(name, () => this.#mountLocked(name, id, call), call);
     } else {
       assertDataDirectory(volume);
-      if (volume.stored !== undefined) applyLimit(volume, volume.stored);
+      if (volume.stored !== undefined) await applyLimit(volume, volume.stored, call);
     }
     return { mountpoint: volume.mountpoint };
   }
@@ -310,10 +311,15 @@ function mountOptions(dir: string, name: string): LocalVolumeOptions | 'damaged'
   }
 }
 
-function applyLimit(volume: VolumeDirectory, { sizeBytes, projectId }: StoredOptions): void {
+async function applyLimit(
+  volume: VolumeDirectory,
+  { sizeBytes, projectId }: StoredOptions,
+  call: CallOptions,
+): Promise<void> {
   if (sizeBytes === undefined || projectId === undefined) return;
   using quota = ProjectQuota.open(volume.mountpoint);
-  quota.apply(projectId, sizeBytes);
+  quota.limit(projectId, sizeBytes);
+  await quota.adopt(projectId, call);
 }
 
 function assertSame(name: string, found: LocalVolumeOptions | undefined, wanted: LocalVolumeOptions): void {

@@ -1,14 +1,11 @@
-import { closeSync, constants, opendirSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
-import { joinBytes } from '../../os/index.js';
 import { errnoOf, statx } from '../../os/syscalls/index.js';
-import { openDirectoryBeneath } from '../../os/trees/open-directory-beneath.js';
 import { TimeSlices } from '../../os/trees/time-slices.js';
+import { walkBeneath } from '../../os/trees/walk-beneath.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 
 const BLOCK_BYTES = 512;
-const PATH_BYTES_MAX = 4000;
-const SLASH = 0x2f;
 
 /** What a tree takes. */
 export interface DirectorySize {
@@ -38,30 +35,17 @@ export async function measureDirectory(path: string, options: MeasureOptions = {
   let reportAt = performance.now() + PROGRESS_MS;
   try {
     const tally = new Tally(root);
-    tally.count(root, '');
-    const pending: Buffer[] = [Buffer.from('.')];
-    for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-      const fd = openDeep(root, directory);
-      if (fd === undefined) continue;
-      try {
-        using listing = new Listing(fd);
-        for (let entry = listing.next(); entry !== undefined; entry = listing.next()) {
-          if (slices.due) {
-            if (options.onProgress !== undefined && performance.now() > reportAt) {
-              options.onProgress(tally.size);
-              reportAt = performance.now() + PROGRESS_MS;
-            }
-            await slices.pause();
-          }
-          // A directory counts when it was entered: one that another mount covers does not belong to this tree.
-          if (entry.directory) pending.push(joinBytes(directory, entry.name));
-          else tally.count(fd, entry.name);
-        }
-        if (directory.length > 1) tally.count(fd, '');
-      } finally {
-        closeSync(fd);
-      }
-    }
+    const visitor = {
+      // Counted when it was entered: one that another mount covers does not belong to this tree.
+      directory: (fd: number) => tally.count(fd, ''),
+      entry: (fd: number, name: Buffer) => tally.count(fd, name),
+      pause: () => {
+        if (options.onProgress === undefined || performance.now() < reportAt) return;
+        options.onProgress(tally.size);
+        reportAt = performance.now() + PROGRESS_MS;
+      },
+    };
+    await walkBeneath(root, visitor, slices);
     options.onProgress?.(tally.size);
     return tally.size;
   } finally {
@@ -99,23 +83,6 @@ class Tally {
   }
 }
 
-class Listing implements Disposable {
-  readonly #dir;
-
-  constructor(fd: number) {
-    this.#dir = opendirSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' as BufferEncoding, bufferSize: 64 });
-  }
-
-  next(): { readonly name: Buffer; readonly directory: boolean } | undefined {
-    const entry = this.#dir.readSync();
-    return entry === null ? undefined : { name: entry.name as unknown as Buffer, directory: entry.isDirectory() };
-  }
-
-  [Symbol.dispose](): void {
-    this.#dir.closeSync();
-  }
-}
-
 function openRoot(path: string): number {
   try {
     return openSync(path, constants.O_DIRECTORY | constants.O_NOFOLLOW);
@@ -123,25 +90,5 @@ function openRoot(path: string): number {
     const errno = errnoOf(error);
     if (errno !== 'ENOENT' && errno !== 'ENOTDIR' && errno !== 'ELOOP') throw error;
     throw engineError('SOURCE_NOT_FOUND', `${quote(path)} is no directory`, { details: { path, errno }, cause: error });
-  }
-}
-
-/** `undefined` when it is gone, replaced, or another mount. One call takes a path of a page only. */
-function openDeep(root: number, path: Buffer): number | undefined {
-  let fd = root;
-  try {
-    for (let rest = path; ; ) {
-      const cut = rest.length <= PATH_BYTES_MAX ? rest.length : rest.lastIndexOf(SLASH, PATH_BYTES_MAX);
-      const next = openDirectoryBeneath(fd, rest.subarray(0, cut), { pathOnly: cut < rest.length });
-      if (fd !== root) closeSync(fd);
-      fd = next;
-      if (cut === rest.length) return fd;
-      rest = rest.subarray(cut + 1);
-    }
-  } catch (error) {
-    if (fd !== root) closeSync(fd);
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP' || errno === 'EXDEV') return undefined;
-    throw error;
   }
 }
