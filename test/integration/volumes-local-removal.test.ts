@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -15,15 +14,15 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { arch } from 'node:os';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { EngineError } from '#src/errors/index.js';
 import { mount, umount } from '#src/os/syscalls/index.js';
 import { measureDirectory } from '#src/volumes/local/index.js';
 import { removeFrom } from '#src/volumes/local/remove-from.js';
 import { requireBinary, requireRoot } from '#support/require.js';
 import { LocalBed, reason } from './volumes-local-bed.js';
+import { withRacer } from './volumes-local-racer.js';
 
 /** A host tree that nobody may change, read for measuring or remove. */
 function victim(bed: LocalBed): { dir: string; unchanged: () => void } {
@@ -33,22 +32,6 @@ function victim(bed: LocalBed): { dir: string; unchanged: () => void } {
   const look = () => spawnSync('find', ['.', '-printf', '%p %m %s %T@ %C@\\n'], { cwd: dir, encoding: 'utf8' }).stdout;
   const before = look();
   return { dir, unchanged: () => assert.equal(look(), before) };
-}
-
-/** Exchanges pairs of names in a directory, as fast as it goes: a container in the volume can do the same. */
-async function withRacer<T>(t: TestContext, dir: string, pairs: [string, string][], work: () => Promise<T>) {
-  const perl = requireBinary(t, 'perl');
-  if (perl === undefined || arch() !== 'x64') return t.skip('missing: perl on x86-64');
-  const script =
-    'chdir shift; while (1) { for (my $i = 0; $i < @ARGV; $i += 2) { my ($a, $b) = @ARGV[$i, $i + 1]; syscall(316, -100, $a, -100, $b, 2) } }';
-  const racer = spawn(perl, ['-e', script, dir, ...pairs.flat()], { stdio: 'ignore' });
-  const gone = once(racer, 'exit');
-  try {
-    return await work();
-  } finally {
-    racer.kill('SIGKILL');
-    await gone;
-  }
 }
 
 describe('removing a local volume', { skip: process.geteuid?.() !== 0 && 'missing: root' }, () => {
