@@ -37,6 +37,8 @@ export const BINARIES = [
   { name: 'gcc', apt: 'gcc', need: 'tests', optional: true },
   { name: 'C headers', file: '/usr/include/stdio.h', apt: 'libc6-dev', need: 'tests', optional: true },
   { name: 'openssl', apt: 'openssl', need: 'tests', optional: true },
+  { name: 'rclone', apt: 'rclone', need: 'tests', optional: true },
+  { name: 'fusermount3', apt: 'fuse3', need: 'tests', optional: true },
   { name: 'tini-static', apt: 'tini', need: 'tests', optional: true },
   {
     name: 'runtime-spec schemas',
