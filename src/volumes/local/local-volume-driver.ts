@@ -120,6 +120,7 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
    * LOCAL_VOLUME_MOUNT_PENDING.
    */
   async remove(name: string, call: CallOptions = {}): Promise<void> {
+    throwIfAborted(call.signal);
     assertVolumeName(name);
     if (findVolumeDirectory(this.#paths.dir, name) === undefined) return;
     const piece = await this.#locked(name, () => this.#takeName(name, call), call);
@@ -137,6 +138,7 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
     request: { readonly name: string; readonly id: string },
     call: CallOptions = {},
   ): Promise<{ readonly mountpoint: string }> {
+    throwIfAborted(call.signal);
     const { name, id } = request;
     const volume = this.#get(name);
     if (volume.stored !== undefined && needsMount(volume.stored)) {
@@ -157,6 +159,7 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
    * is in use is detached: open files stay, containers keep their view of it, and the next mount mounts it anew.
    */
   async unmount(request: { readonly name: string; readonly id: string }, call: CallOptions = {}): Promise<void> {
+    throwIfAborted(call.signal);
     const { name, id } = request;
     assertVolumeName(name);
     const volume = findVolumeDirectory(this.#paths.dir, name);
@@ -165,7 +168,8 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
   }
 
   /** The volume, also one that nobody has a record of; `undefined` when there is none. Throws LOCAL_VOLUME_DAMAGED. */
-  async get(name: string): Promise<DriverVolume | undefined> {
+  async get(name: string, call: CallOptions = {}): Promise<DriverVolume | undefined> {
+    throwIfAborted(call.signal);
     assertVolumeName(name);
     const volume = findVolume(this.#paths.dir, name);
     if (volume === undefined) return undefined;
@@ -175,6 +179,7 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
 
   /** All volumes, readable or not; sliced, so that thousands don't hold up the event loop. */
   async list(call: CallOptions = {}): Promise<DriverVolume[]> {
+    throwIfAborted(call.signal);
     const slices = new TimeSlices(call);
     const volumes: DriverVolume[] = [];
     for (const entry of readdirSync(this.#paths.dir, { withFileTypes: true })) {
