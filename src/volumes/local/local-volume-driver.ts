@@ -262,12 +262,12 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
   }
 
   /** Not of a plain volume: what is mounted on that is the host's affair. */
-  async #unmountOwn({ name, mountpoint }: VolumeDirectory, call: CallOptions): Promise<void> {
+  async #unmountOwn({ name, path }: VolumeDirectory, call: CallOptions): Promise<void> {
     const options = mountOptions(this.#paths.dir, name);
     if (options === undefined) return;
     const work = this.#work(name, options === 'damaged' || mayBlock(options), call);
     await assertNoAttempt(work);
-    await unmountData(mountpoint, work);
+    await unmountData(path, work);
   }
 
   /** Moves the volume out of its name; gives the piece to delete. The caller has the volume's lock. */

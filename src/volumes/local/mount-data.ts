@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { EngineError, engineError, quote } from '../../errors/index.js';
 import { readMountInfo } from '../../os/index.js';
 import { errnoOf, MNT_DETACH, type MountCall, MS, UMOUNT_NOFOLLOW } from '../../os/syscalls/index.js';
@@ -13,6 +14,8 @@ import { DATA, type VolumeDirectory } from './volume-directory.js';
 
 /** A mount that writes out its changes to a server or disk for longer than this is detached. */
 const UNMOUNT_MS = 20_000;
+// Somebody who renames all the time can spoil a look, not a hundred.
+const TRIES_MAX = 100;
 
 /** True when something is mounted at exactly this path, says the kernel. Never asks what is mounted there. */
 export function isMountPoint(path: string): boolean {
@@ -54,7 +57,7 @@ export async function mountData(
 
 async function finishMount(volume: VolumeDirectory, words: MountWords, fd: number, work: MountWork): Promise<void> {
   const { mountpoint: path } = volume;
-  // From now on the kernel lets nobody rename it.
+  // From now on the kernel lets nobody rename it, except who had begun to.
   const made = readMountInfo().findLast((one) => one.mountPoint === path);
   if (pathOf(fd) !== path || made === undefined) throw unsafe(volume, 'was moved away while it was mounted');
   const current = flagsOfMount(made.options);
@@ -67,39 +70,51 @@ async function finishMount(volume: VolumeDirectory, words: MountWords, fd: numbe
   if (calls.length > 0) await performCalls(work, () => calls);
 }
 
-/** Takes away what was mounted on an open directory, whatever it is called by now. */
+/** Takes away what was mounted on an open directory of the volume, whatever it is called by now. */
 async function undoMount(fd: number, work: MountWork): Promise<void> {
   try {
-    await unmountData(pathOf(fd), { ...work, signal: cleanupSignal() });
+    await unmountData(dirname(pathOf(fd)), { ...work, signal: cleanupSignal() });
   } catch {
     // The next who mounts the volume takes it over, and who removes the volume takes it away.
   }
 }
 
 /**
- * Takes away what is mounted at the path; nothing there is fine. What is in use is detached: it goes at its last use.
- * So is what can't be written out in time. The caller has the volume's lock. Throws CANCELED, TIMED_OUT, LOCAL_VOLUME_MOUNT_PENDING.
+ * Takes away what is mounted in the volume's own directory: on `_data`, and on what was `_data` when the kernel mounted it
+ * beside a rename. Nothing there is fine. What is in use is detached: it goes at its last use. So is what can't be
+ * written out in time. The caller has the volume's lock. Throws CANCELED, TIMED_OUT, LOCAL_VOLUME_MOUNT_PENDING.
  */
-export async function unmountData(mountpoint: string, work: MountWork): Promise<void> {
+export async function unmountData(volumePath: string, work: MountWork): Promise<void> {
   const timeoutMs = Math.min(UNMOUNT_MS, work.timeoutMs);
-  const detach: MountCall = ['umount2', mountpoint, UMOUNT_NOFOLLOW | MNT_DETACH];
-  // A recursive bind may share its inner mounts with their source: detaching them must not reach the host's own.
-  const part: MountCall = ['mount', 'none', mountpoint, null, MS.REC | MS.PRIVATE, null];
-  const plain: MountCall[] = [['umount2', mountpoint, UMOUNT_NOFOLLOW]];
-  let calls = plain;
-  while (isMountPoint(mountpoint)) {
+  let how: Unmounting = 'plain';
+  let tries = 0;
+  for (let at = findMount(volumePath); at !== undefined; at = findMount(volumePath)) {
+    const calls = unmountCalls(at, how);
     try {
       await performCalls({ ...work, timeoutMs }, () => calls);
-      calls = plain;
+      how = 'plain';
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === 'EINVAL' || errno === 'ENOENT') return;
       const late = EngineError.is(error, undefined, 'TIMED_OUT') && work.signal?.aborted !== true;
-      if (late && calls[0] !== detach) calls = [detach];
-      else if (errno === 'EBUSY' && calls === plain) calls = [part, detach];
-      else if (!late || isMountPoint(mountpoint)) throw error;
+      const moved = errno === 'EINVAL' || errno === 'ENOENT';
+      if (late && how !== 'detach') how = 'detach';
+      else if (errno === 'EBUSY' && how === 'plain') how = 'part and detach';
+      else if (!(moved && ++tries < TRIES_MAX) && (!late || findMount(volumePath) !== undefined)) throw error;
     }
   }
+}
+
+type Unmounting = 'plain' | 'part and detach' | 'detach';
+
+function findMount(volumePath: string): string | undefined {
+  return readMountInfo().findLast((one) => dirname(one.mountPoint) === volumePath)?.mountPoint;
+}
+
+function unmountCalls(at: string, how: Unmounting): MountCall[] {
+  if (how === 'plain') return [['umount2', at, UMOUNT_NOFOLLOW]];
+  const detach: MountCall = ['umount2', at, UMOUNT_NOFOLLOW | MNT_DETACH];
+  // A recursive bind may share its inner mounts with their source: detaching them must not reach the host's own.
+  return how === 'detach' ? [detach] : [['mount', 'none', at, null, MS.REC | MS.PRIVATE, null], detach];
 }
 
 function openData(dir: string, volume: VolumeDirectory): number {
