@@ -4,6 +4,7 @@ export { emptyDirectory } from './empty-directory.js';
 export { findExecutable, SYSTEM_ENV, SYSTEM_PATH } from './find-executable.js';
 export { resolveInRoot } from './in-root.js';
 export type { Mount } from './mount.js';
+export { type MountProcess, startMountProcess } from './mount-process.js';
 export { type MountInfo, readMountInfo } from './mountinfo.js';
 export { mountAll, unmount } from './mounts.js';
 export { escapeOverlayPath, splitLowerDirs } from './overlay-data.js';

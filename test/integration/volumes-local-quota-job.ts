@@ -14,7 +14,14 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errnoOf, limitProject, projectOf, projectSpace, type QuotaTarget } from '#src/os/syscalls/index.js';
+import {
+  errnoOf,
+  limitProject,
+  projectOf,
+  projectSpace,
+  type QuotaTarget,
+  setProject,
+} from '#src/os/syscalls/index.js';
 import { LocalVolumeDriver } from '#src/volumes/local/index.js';
 import { readOptions } from '#src/volumes/local/options-file.js';
 
@@ -113,6 +120,23 @@ if (mode !== undefined) {
     closeSync(fd);
     return project.inherited && project.id === projectId(name);
   });
+
+  // Copied by a tool that knows no projects.
+  await driver.create({ name: 'lost', options: { size: '6m' } });
+  const sub = join(data('lost'), 'sub');
+  mkdirSync(sub);
+  const before = fill(join(sub, 'file'), 4);
+  execFileSync('mkfifo', [join(sub, 'pipe')]);
+  for (const path of [join(sub, 'file'), sub, data('lost')]) {
+    const fd = openSync(path, 'r');
+    setProject(fd, 0, { inherit: false });
+    closeSync(fd);
+  }
+  const lost = projectId('lost');
+  const used = () => withTarget((target) => (projectSpace(target, lost)?.usedBytes ?? 0) / MiB >= 4);
+  seen['lost'] = [before.written, used()];
+  await driver.mount({ name: 'lost', id: 'one' });
+  seen['adopted'] = [used(), fill(join(sub, 'more'), 12).written <= 2, fill(join(data('lost'), 'more'), 12).written];
   writeFileSync(answer, JSON.stringify(seen));
 }
 await driver.close();

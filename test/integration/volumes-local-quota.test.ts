@@ -7,6 +7,7 @@ import { mount } from '#src/os/syscalls/index.js';
 import { runWithQuota } from '#support/quota-machine.js';
 import { LocalBed } from './volumes-local-bed.js';
 
+const KILL_JOB = join(import.meta.dirname, 'volumes-local-quota-kill-job.js');
 const JOB = join(import.meta.dirname, 'volumes-local-quota-job.js');
 
 describe('a local volume with a size', { skip: process.geteuid?.() !== 0 && 'missing: root' }, () => {
@@ -36,9 +37,23 @@ describe('a local volume with a size', { skip: process.geteuid?.() !== 0 && 'mis
         volumes: 10,
         projects: 10,
         inherits: true,
+        lost: [4, false],
+        adopted: [true, true, 0],
       });
     });
   }
+
+  it('leaves no limit behind when its maker or remover is killed at any step', async (t) => {
+    const bed = new LocalBed(t);
+    const answer = await runWithQuota(t, { fsType: 'ext4', dir: bed.root, job: KILL_JOB });
+    if (answer === undefined) return;
+    assert.ok(existsSync(answer), readFileSync(join(bed.root, 'log'), 'utf8'));
+    const seen = JSON.parse(readFileSync(answer, 'utf8')) as Record<string, unknown>;
+    const { steps, limitsBetween, ...left } = seen as { steps: number; limitsBetween: number };
+    assert.ok(steps > 20, `${steps} steps`);
+    assert.ok(limitsBetween > 3, `${limitsBetween} kills left a limit to the next sweep`);
+    assert.deepEqual(left, { volumes: [], limits: [], staged: [] });
+  });
 
   it('is refused where the file system can not keep it, and leaves nothing', async (t) => {
     const bed = new LocalBed(t);

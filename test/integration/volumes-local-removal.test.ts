@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -15,15 +14,15 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { arch } from 'node:os';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { EngineError } from '#src/errors/index.js';
 import { mount, umount } from '#src/os/syscalls/index.js';
 import { measureDirectory } from '#src/volumes/local/index.js';
-import { removeBeneath } from '#src/volumes/local/remove-beneath.js';
+import { removeFrom } from '#src/volumes/local/remove-from.js';
 import { requireBinary, requireRoot } from '#support/require.js';
 import { LocalBed, reason } from './volumes-local-bed.js';
+import { withRacer } from './volumes-local-racer.js';
 
 /** A host tree that nobody may change, read for measuring or remove. */
 function victim(bed: LocalBed): { dir: string; unchanged: () => void } {
@@ -33,22 +32,6 @@ function victim(bed: LocalBed): { dir: string; unchanged: () => void } {
   const look = () => spawnSync('find', ['.', '-printf', '%p %m %s %T@ %C@\\n'], { cwd: dir, encoding: 'utf8' }).stdout;
   const before = look();
   return { dir, unchanged: () => assert.equal(look(), before) };
-}
-
-/** Exchanges pairs of names in a directory, as fast as it goes: a container in the volume can do the same. */
-async function withRacer<T>(t: TestContext, dir: string, pairs: [string, string][], work: () => Promise<T>) {
-  const perl = requireBinary(t, 'perl');
-  if (perl === undefined || arch() !== 'x64') return t.skip('missing: perl on x86-64');
-  const script =
-    'chdir shift; while (1) { for (my $i = 0; $i < @ARGV; $i += 2) { my ($a, $b) = @ARGV[$i, $i + 1]; syscall(316, -100, $a, -100, $b, 2) } }';
-  const racer = spawn(perl, ['-e', script, dir, ...pairs.flat()], { stdio: 'ignore' });
-  const gone = once(racer, 'exit');
-  try {
-    return await work();
-  } finally {
-    racer.kill('SIGKILL');
-    await gone;
-  }
 }
 
 describe('removing a local volume', { skip: process.geteuid?.() !== 0 && 'missing: root' }, () => {
@@ -121,14 +104,14 @@ describe('removing a local volume', { skip: process.geteuid?.() !== 0 && 'missin
     const { dir, unchanged } = victim(bed);
     const tree = bed.make('trash', 'piece', 'inner');
     mount(dir, tree, null, 4096, null);
-    await assert.rejects(removeBeneath(join(bed.root, 'trash'), 'piece'), (error) => {
+    await assert.rejects(removeFrom(join(bed.root, 'trash'), 'piece'), (error) => {
       assert.ok(EngineError.is(error));
       assert.equal(error.details['errno'], 'EXDEV');
       return true;
     });
     umount(tree);
     unchanged();
-    await removeBeneath(join(bed.root, 'trash'), 'piece');
+    await removeFrom(join(bed.root, 'trash'), 'piece');
     assert.deepEqual(readdirSync(join(bed.root, 'trash')), []);
   });
 
@@ -149,7 +132,7 @@ describe('removing a local volume', { skip: process.geteuid?.() !== 0 && 'missin
     let rounds = 0;
     while (Date.now() < endsAt && rounds < 300) {
       fill();
-      await withRacer(t, piece, pairs, () => removeBeneath(join(bed.root, 'trash'), 'piece'));
+      await withRacer(t, piece, pairs, () => removeFrom(join(bed.root, 'trash'), 'piece'));
       assert.equal(existsSync(piece), false);
       rounds++;
     }
@@ -209,7 +192,7 @@ describe('measuring a directory', () => {
       rmSync(join(bed.root, 'other'), { recursive: true });
     }
     assert.equal((await measureDirectory(dir)).inodes, 61);
-    await removeBeneath(bed.root, 'tree');
+    await removeFrom(bed.root, 'tree');
     assert.equal(existsSync(dir), false);
   });
 
@@ -222,6 +205,16 @@ describe('measuring a directory', () => {
     assert.equal((await measureDirectory(join(bed.root, 'tree'))).inodes, 1);
     assert.equal((await measureDirectory(dir)).inodes, 2);
     umount(dir);
+    // A file that is bound over another is of the same file system, and not of this tree.
+    writeFileSync(join(dir, 'covered'), 'x'.repeat(10_000));
+    const other = join(bed.make('other'), 'file');
+    writeFileSync(other, 'x'.repeat(500_000));
+    mount(other, join(dir, 'covered'), null, 4096, null);
+    const size = await measureDirectory(join(bed.root, 'tree'));
+    assert.equal(size.inodes, 2);
+    assert.ok(size.apparentBytes < 100_000);
+    umount(join(dir, 'covered'));
+    assert.equal((await measureDirectory(join(bed.root, 'tree'))).inodes, 3);
   });
 
   it('tells how far it is, gives way and can be ended', async (t) => {
@@ -278,7 +271,7 @@ describe('measuring a directory', () => {
     const before = open();
     for (let n = 0; n < 20; n++) await measureDirectory(dir);
     bed.make('gone', 'a', 'b');
-    await removeBeneath(bed.root, 'gone');
+    await removeFrom(bed.root, 'gone');
     assert.equal(open(), before);
     closeSync(openSync(dir, 'r'));
   });

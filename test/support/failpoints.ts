@@ -40,7 +40,7 @@ syncBuiltinESMExports();
 const koffi = require('koffi') as Functions;
 const load = koffi['load'];
 const CHANGES =
-  /^int (mount|umount2|posix_spawn|mknod|mkfifo|flock|setxattr|lsetxattr|symlink|sync|unlinkat|renameat|ioctl)\(/;
+  /^int (mount|umount2|posix_spawn|mknod|mkfifo|flock|setxattr|lsetxattr|symlink|sync|ioctl)\(/;
 koffi['load'] = (...path: unknown[]) => {
   const library = load(...path);
   return {

@@ -33,6 +33,11 @@ export const LOCAL_VOLUME_REASONS = defineReasons({
     code: 'FAILED_PRECONDITION',
     remedy: 'check type, device and o of the volume; details.errno is what the kernel said',
   },
+  LOCAL_VOLUME_MOUNT_PENDING: {
+    code: 'UNAVAILABLE',
+    remedy:
+      'a process waits for the server or disk of the volume and can not be killed; try again when that answers, or is taken away',
+  },
   LOCAL_VOLUME_UNKNOWN_HOST: {
     code: 'UNAVAILABLE',
     remedy: 'the host name in o or device was not resolved; check it and the name service, then try again',

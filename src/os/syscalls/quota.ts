@@ -45,10 +45,11 @@ export function projectOf(fd: number): { readonly id: number; readonly inherited
   };
 }
 
-/** Puts a directory into a project; what is made in it later belongs to the project, too. */
-export function setProject(fd: number, id: number): void {
+/** Puts a file or directory into a project; with `inherit` what is made in the directory later belongs to it, too. */
+export function setProject(fd: number, id: number, { inherit }: { readonly inherit: boolean }): void {
   const attributes = readAttributes(fd);
-  attributes.writeUInt32LE((attributes.readUInt32LE(0) | FS_XFLAG_PROJINHERIT) >>> 0, 0);
+  const flags = attributes.readUInt32LE(0);
+  attributes.writeUInt32LE((inherit ? flags | FS_XFLAG_PROJINHERIT : flags & ~FS_XFLAG_PROJINHERIT) >>> 0, 0);
   attributes.writeUInt32LE(id, 12);
   if (cIoctl(fd, FS_IOC_FSSETXATTR, attributes) !== 0) throw syscallError('ioctl FS_IOC_FSSETXATTR', errnoName());
 }

@@ -1,12 +1,13 @@
 import { type Dirent, lstatSync, promises, renameSync, rmdirSync, unlinkSync } from 'node:fs';
 import { newToken } from '../../util/ids.js';
 import type { CallOptions } from '../../util/signals.js';
-import { clearImmutable, errnoOf } from '../syscalls/index.js';
+import { errnoOf } from '../syscalls/index.js';
 import { joinBytes, readEntries } from './byte-paths.js';
+import { persist } from './persist.js';
 import { TimeSlices } from './time-slices.js';
 
 // Freeing a file of this size takes long enough to be worth a thread.
-const LARGE_BYTES = 64 * 2 ** 20;
+export const LARGE_BYTES = 64 * 2 ** 20;
 // Deeper trees are cut in pieces: a container can nest directories beyond what one path may name.
 const PATH_BYTES_MAX = 2048;
 const REREADS_MAX = 3;
@@ -37,9 +38,9 @@ export async function removeTree(root: string, scratch: string, call: CallOption
     if (entry.isDirectory()) {
       stack.push({ path: path.length > PATH_BYTES_MAX ? cutOff(path, scratch) : path, entries: undefined, rereads: 0 });
     } else if (entry.isFile() && isLarge(path)) {
-      await promises.unlink(path).catch(() => persist(path, () => unlinkSync(path)));
+      await promises.unlink(path).catch(() => removeStep(path, () => unlinkSync(path)));
     } else {
-      persist(path, () => unlinkSync(path));
+      removeStep(path, () => unlinkSync(path));
     }
   }
 }
@@ -56,7 +57,7 @@ function listOrNothing(path: Buffer): Dirent<Buffer>[] {
 // False when something was put into it meanwhile: then it is read again.
 function removeEmptied(frame: Frame): boolean {
   try {
-    persist(frame.path, () => rmdirSync(frame.path));
+    removeStep(frame.path, () => rmdirSync(frame.path));
     return true;
   } catch (error) {
     if (errnoOf(error) !== 'ENOTEMPTY' || frame.rereads >= REREADS_MAX) throw error;
@@ -72,21 +73,10 @@ function isLarge(path: Buffer): boolean {
 
 function cutOff(path: Buffer, scratch: string): Buffer {
   const piece = Buffer.from(`${scratch}/${newToken()}`);
-  persist(path, () => renameSync(path, piece));
+  removeStep(path, () => renameSync(path, piece));
   return piece;
 }
 
-/** Does one step on `path`; a file that is gone is fine, and an immutable one (or one in an immutable directory) is freed first. */
-function persist(path: Buffer, step: () => void): void {
-  try {
-    step();
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT') return;
-    if (errno !== 'EPERM' && errno !== 'EACCES') throw error;
-    const own = clearImmutable(path);
-    const parents = clearImmutable(path.subarray(0, path.lastIndexOf(0x2f)));
-    if (!own && !parents) throw error;
-    step();
-  }
+function removeStep(path: Buffer, step: () => void): void {
+  persist(step, () => [path, path.subarray(0, path.lastIndexOf(0x2f))]);
 }

@@ -15,13 +15,16 @@ const BOOT_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export class HolderFiles {
   readonly #holders: string;
   readonly #locks: string;
+  readonly #attempts: string;
 
   constructor(runDir: string, boot = bootId()) {
     const own = join(runDir, boot);
     this.#holders = join(own, 'holders');
     this.#locks = join(own, 'locks');
+    this.#attempts = join(own, 'attempts');
     ensureDirectory(this.#holders);
     ensureDirectory(this.#locks);
+    ensureDirectory(this.#attempts);
     // Mounts of another boot are gone, and with them what was said of them.
     for (const name of readdirSync(runDir)) {
       if (BOOT_ID.test(name) && name !== boot) rmSync(join(runDir, name), { recursive: true, force: true });
@@ -31,6 +34,11 @@ export class HolderFiles {
   /** The lock of a volume, for all processes of this boot. */
   lockPath(volume: string): string {
     return join(this.#locks, volume);
+  }
+
+  /** A file whose lock a process has that mounts or unmounts the volume. */
+  attemptPath(volume: string): string {
+    return join(this.#attempts, volume);
   }
 
   list(volume: string): string[] {
@@ -67,9 +75,10 @@ export class HolderFiles {
     return true;
   }
 
-  /** Forgets a volume that is removed, its lock file too. The caller has the volume's lock. */
+  /** Forgets a volume that is removed, its lock files too. The caller has the volume's lock. */
   forget(volume: string): void {
     rmSync(join(this.#holders, volume), { recursive: true, force: true });
+    rmSync(this.attemptPath(volume), { force: true });
     rmSync(this.lockPath(volume), { force: true });
   }
 

@@ -17,6 +17,7 @@ import { isMountPoint, mountData, unmountData } from './mount-data.js';
 import { assertVolumeName } from './names.js';
 import { checkOptions, type LocalVolumeOptions, needsMount } from './options.js';
 import type { StoredOptions } from './options-file.js';
+import { assertNoAttempt, type MountWork, mayBlock } from './perform-calls.js';
 import { ProjectQuota } from './project-quota.js';
 import { type ResolveAddress, resolveBySystem } from './resolve-addresses.js';
 import { discardPiece, sweepLeftovers } from './sweep.js';
@@ -37,9 +38,18 @@ export interface LocalVolumeDriverOptions extends CallOptions {
   readonly parentMode?: 0o700 | 0o711;
   /** Owner of the data directories, for hosts that remap root. Default: the engine's user. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /**
+   * How long a mount may wait for its server or disk, milliseconds. Mounts of tmpfs, overlay and directories wait for
+   * nothing. @defaultValue 100000
+   */
+  readonly mountTimeoutMs?: number;
   /** How host names in options become addresses. Default: the system's name service. */
   readonly resolveAddress?: ResolveAddress;
 }
+
+const MOUNT_TIMEOUT_MS = 100_000;
+/** On top of that: others of the same volume wait for the one who mounts it. */
+const LOCK_TIMEOUT_MS = 30_000;
 
 const log = createLog('volumes:local');
 
@@ -54,12 +64,14 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
   readonly #holders: HolderFiles;
   readonly #options: LocalVolumeDriverOptions;
   readonly #resolveAddress: ResolveAddress;
+  readonly #mountTimeoutMs: number;
   readonly #closing = new AbortController();
   /** Settles when what dead processes left is gone; never rejects. */
   readonly swept: Promise<void>;
 
   private constructor(options: LocalVolumeDriverOptions) {
     this.#options = options;
+    this.#mountTimeoutMs = options.mountTimeoutMs ?? MOUNT_TIMEOUT_MS;
     this.#resolveAddress = options.resolveAddress ?? resolveBySystem;
     this.#paths = openLocalPaths(options.dir, options.parentMode ?? 0o700);
     this.#holders = new HolderFiles(options.runDir);
@@ -104,45 +116,60 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
 
   /**
    * Removes a volume with its data; one that does not exist is no error. What it mounted is unmounted, never emptied.
-   * Throws LOCAL_VOLUME_IN_USE (details.holders), LOCAL_VOLUME_HAS_MOUNTS (details.mounts), LOCAL_VOLUME_UNSAFE.
+   * Throws LOCAL_VOLUME_IN_USE (details.holders), LOCAL_VOLUME_HAS_MOUNTS (details.mounts), LOCAL_VOLUME_UNSAFE,
+   * LOCAL_VOLUME_MOUNT_PENDING.
    */
   async remove(name: string, call: CallOptions = {}): Promise<void> {
+    throwIfAborted(call.signal);
     assertVolumeName(name);
     if (findVolumeDirectory(this.#paths.dir, name) === undefined) return;
-    const piece = await withFileLock(this.#holders.lockPath(name), () => this.#takeName(name), call);
+    const piece = await this.#locked(name, () => this.#takeName(name, call), call);
     if (piece !== undefined) await this.#discard(name, piece, call);
   }
 
   /**
-   * Makes the data accessible; gives its path. A plain directory is only looked at. Throws LOCAL_VOLUME_NOT_FOUND,
-   * LOCAL_VOLUME_UNSAFE, LOCAL_VOLUME_MOUNT_FAILED, LOCAL_VOLUME_UNKNOWN_HOST, LOCAL_VOLUME_DAMAGED.
+   * Makes the data accessible; gives its path. A plain directory is only looked at; one with a size gets its limit back
+   * where it lost it, file by file. What can wait for a server or disk
+   * is mounted by a process that the signal and `mountTimeoutMs` kill; a call that fails leaves nothing mounted and no
+   * holder. Throws LOCAL_VOLUME_NOT_FOUND, LOCAL_VOLUME_UNSAFE, LOCAL_VOLUME_MOUNT_FAILED, LOCAL_VOLUME_MOUNT_PENDING,
+   * LOCAL_VOLUME_UNKNOWN_HOST, LOCAL_VOLUME_DAMAGED.
    */
   async mount(
     request: { readonly name: string; readonly id: string },
     call: CallOptions = {},
   ): Promise<{ readonly mountpoint: string }> {
+    throwIfAborted(call.signal);
     const { name, id } = request;
     const volume = this.#get(name);
     if (volume.stored !== undefined && needsMount(volume.stored)) {
-      await withFileLock(this.#holders.lockPath(name), () => this.#mountLocked(name, id, call), call);
+      await this.#locked(name, () => this.#mountLocked(name, id, call), call);
     } else {
       assertDataDirectory(volume);
-      if (volume.stored !== undefined) applyLimit(volume, volume.stored);
+      if (volume.stored !== undefined) await applyLimit(volume, volume.stored, call);
     }
     return { mountpoint: volume.mountpoint };
   }
 
-  /** Drops a holder; the last one's unmounts. An id that holds nothing, and a volume that is gone, are no errors. */
+  /**
+   * Drops a holder; the last one's unmounts. An id that holds nothing, and a volume that is gone, are no errors. Throws
+   * LOCAL_VOLUME_MOUNT_PENDING.
+   *
+   * Who holds it is known from the run directory only. Where that was emptied while mounts stayed, nobody does, and the
+   * first unmount, whatever its id, takes the mount away, as remove does; the mount is never left behind for good. What
+   * is in use is detached: open files stay, containers keep their view of it, and the next mount mounts it anew.
+   */
   async unmount(request: { readonly name: string; readonly id: string }, call: CallOptions = {}): Promise<void> {
+    throwIfAborted(call.signal);
     const { name, id } = request;
     assertVolumeName(name);
     const volume = findVolumeDirectory(this.#paths.dir, name);
     if (volume === undefined || volume.options === 'none') return;
-    await withFileLock(this.#holders.lockPath(name), () => this.#unmountLocked(name, id), call);
+    await this.#locked(name, () => this.#unmountLocked(name, id, call), call);
   }
 
   /** The volume, also one that nobody has a record of; `undefined` when there is none. Throws LOCAL_VOLUME_DAMAGED. */
-  async get(name: string): Promise<DriverVolume | undefined> {
+  async get(name: string, call: CallOptions = {}): Promise<DriverVolume | undefined> {
+    throwIfAborted(call.signal);
     assertVolumeName(name);
     const volume = findVolume(this.#paths.dir, name);
     if (volume === undefined) return undefined;
@@ -152,6 +179,7 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
 
   /** All volumes, readable or not; sliced, so that thousands don't hold up the event loop. */
   async list(call: CallOptions = {}): Promise<DriverVolume[]> {
+    throwIfAborted(call.signal);
     const slices = new TimeSlices(call);
     const volumes: DriverVolume[] = [];
     for (const entry of readdirSync(this.#paths.dir, { withFileTypes: true })) {
@@ -173,6 +201,24 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
     await this.close();
   }
 
+  #locked<T>(name: string, work: () => Promise<T>, call: CallOptions): Promise<T> {
+    const timeoutMs = this.#mountTimeoutMs + LOCK_TIMEOUT_MS;
+    return withFileLock(this.#holders.lockPath(name), work, { ...call, timeoutMs });
+  }
+
+  #work(name: string, blocking: boolean, call: CallOptions): MountWork {
+    const attemptPath = this.#holders.attemptPath(name);
+    const onLate = () => this.#letGo(name);
+    return { ...call, name, blocking, attemptPath, timeoutMs: this.#mountTimeoutMs, onLate };
+  }
+
+  /** A mount that was given up came late. */
+  #letGo(name: string): void {
+    this.#locked(name, () => this.#unmountLocked(name, undefined, {}), {}).catch((error) =>
+      log('volume %s may be mounted: %s', name, error),
+    );
+  }
+
   #get(name: string): LocalVolume {
     assertVolumeName(name);
     const volume = findVolume(this.#paths.dir, name);
@@ -191,30 +237,41 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
     const volume = this.#get(name);
     const options = volume.stored;
     if (options === undefined || !needsMount(options)) return;
+    const work = this.#work(name, mayBlock(options), call);
     // Saved first: a mount that nobody is known to hold would never be taken away.
     const added = this.#holders.add(name, id);
-    if (isMountPoint(volume.mountpoint)) return;
     try {
+      await assertNoAttempt(work);
+      if (isMountPoint(volume.mountpoint)) return;
       if (volume.data === 'missing') makeDirectory(volume.mountpoint, 0o755, this.#options.owner);
       else assertDataDirectory(volume);
       const deps = { dir: this.#paths.dir, resolveAddress: this.#resolveAddress };
-      await mountData(deps, volume, options, call);
+      await mountData(deps, volume, options, work);
     } catch (error) {
       if (added) this.#holders.drop(name, id);
       throw error;
     }
   }
 
-  #unmountLocked(name: string, id: string): void {
+  async #unmountLocked(name: string, id: string | undefined, call: CallOptions): Promise<void> {
     const volume = findVolumeDirectory(this.#paths.dir, name);
     const others = this.#holders.list(name).filter((holder) => holder !== id);
     // Before the holder goes, for the same reason; a volume that lost its holders with the run dir is let go, too.
-    if (volume !== undefined && others.length === 0 && mayMount(this.#paths.dir, name)) unmountData(volume.mountpoint);
-    this.#holders.drop(name, id);
+    if (volume !== undefined && others.length === 0) await this.#unmountOwn(volume, call);
+    if (id !== undefined) this.#holders.drop(name, id);
+  }
+
+  /** Not of a plain volume: what is mounted on that is the host's affair. */
+  async #unmountOwn({ name, path }: VolumeDirectory, call: CallOptions): Promise<void> {
+    const options = mountOptions(this.#paths.dir, name);
+    if (options === undefined) return;
+    const work = this.#work(name, options === 'damaged' || mayBlock(options), call);
+    await assertNoAttempt(work);
+    await unmountData(path, work);
   }
 
   /** Moves the volume out of its name; gives the piece to delete. The caller has the volume's lock. */
-  #takeName(name: string): string | undefined {
+  async #takeName(name: string, call: CallOptions): Promise<string | undefined> {
     const volume = findVolumeDirectory(this.#paths.dir, name);
     if (volume === undefined) return undefined;
     const holders = this.#holders.list(name);
@@ -223,7 +280,7 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
         details: { name, holders },
       });
     }
-    if (mayMount(this.#paths.dir, name)) unmountData(volume.mountpoint);
+    await this.#unmountOwn(volume, call);
     assertNoMounts(name, volume.path);
     const piece = newToken();
     try {
@@ -248,21 +305,26 @@ export class LocalVolumeDriver implements VolumeDriver, AsyncDisposable {
   }
 }
 
-/** False when whatever is mounted on its data is the host's affair. Options that can't be read may be a mount's. */
-function mayMount(dir: string, name: string): boolean {
+/** What its mount is made with; `undefined` for a plain volume. Options that can't be read may be a mount's. */
+function mountOptions(dir: string, name: string): LocalVolumeOptions | 'damaged' | undefined {
   try {
     const stored = findVolume(dir, name)?.stored;
-    return stored !== undefined && needsMount(stored);
+    return stored !== undefined && needsMount(stored) ? stored : undefined;
   } catch (error) {
-    if (EngineError.is(error, 'DATA_LOSS')) return true;
+    if (EngineError.is(error, 'DATA_LOSS')) return 'damaged';
     throw error;
   }
 }
 
-function applyLimit(volume: VolumeDirectory, { sizeBytes, projectId }: StoredOptions): void {
+async function applyLimit(
+  volume: VolumeDirectory,
+  { sizeBytes, projectId }: StoredOptions,
+  call: CallOptions,
+): Promise<void> {
   if (sizeBytes === undefined || projectId === undefined) return;
   using quota = ProjectQuota.open(volume.mountpoint);
-  quota.apply(projectId, sizeBytes);
+  quota.limit(projectId, sizeBytes);
+  await quota.adopt(projectId, call);
 }
 
 function assertSame(name: string, found: LocalVolumeOptions | undefined, wanted: LocalVolumeOptions): void {

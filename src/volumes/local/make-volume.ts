@@ -32,7 +32,7 @@ export async function makeVolume(paths: LocalPaths, request: MakeVolumeRequest):
   try {
     makeDirectory(staged, paths.parentMode);
     makeDirectory(join(staged, DATA), 0o755, request.owner);
-    if (options.sizeBytes !== undefined) makeLimited(staged, options, options.sizeBytes, durable);
+    if (options.sizeBytes !== undefined) await makeLimited(staged, options, options.sizeBytes, durable);
     else if (needsMount(options)) writeOptions(join(staged, OPTIONS_FILE), options, { durable });
     renameSync(staged, final);
   } catch (error) {
@@ -49,9 +49,15 @@ export async function makeVolume(paths: LocalPaths, request: MakeVolumeRequest):
 }
 
 // The id is on disk before it has a limit: after a crash the sweep knows which limit to take away.
-function makeLimited(staged: string, options: LocalVolumeOptions, sizeBytes: number, durable: boolean): void {
+async function makeLimited(
+  staged: string,
+  options: LocalVolumeOptions,
+  sizeBytes: number,
+  durable: boolean,
+): Promise<void> {
   using quota = ProjectQuota.open(join(staged, DATA));
   const stored: StoredOptions = { ...options, projectId: quota.newId() };
   writeOptions(join(staged, OPTIONS_FILE), stored, { durable });
-  quota.apply(stored.projectId as number, sizeBytes);
+  quota.limit(stored.projectId as number, sizeBytes);
+  await quota.adopt(stored.projectId as number);
 }

@@ -1,13 +1,11 @@
-import { closeSync, constants, lstatSync, opendirSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
-import { joinBytes } from '../../os/index.js';
-import { errnoOf, openDirectoryBeneath } from '../../os/syscalls/index.js';
+import { errnoOf, statx } from '../../os/syscalls/index.js';
 import { TimeSlices } from '../../os/trees/time-slices.js';
+import { walkBeneath } from '../../os/trees/walk-beneath.js';
 import { type CallOptions, throwIfAborted } from '../../util/signals.js';
 
 const BLOCK_BYTES = 512;
-const PATH_BYTES_MAX = 4000;
-const SLASH = 0x2f;
 
 /** What a tree takes. */
 export interface DirectorySize {
@@ -32,83 +30,56 @@ const PROGRESS_MS = 250;
  */
 export async function measureDirectory(path: string, options: MeasureOptions = {}): Promise<DirectorySize> {
   throwIfAborted(options.signal);
-  const tally = new Tally();
   const slices = new TimeSlices(options);
   const root = openRoot(path);
   let reportAt = performance.now() + PROGRESS_MS;
   try {
-    tally.count(Buffer.from(`/proc/self/fd/${root}/.`));
-    const pending: Buffer[] = [Buffer.from('.')];
-    for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
-      const fd = openDeep(root, directory);
-      if (fd === undefined) continue;
-      try {
-        const at = Buffer.from(`/proc/self/fd/${fd}`);
-        using listing = new Listing(at);
-        for (let entry = listing.next(); entry !== undefined; entry = listing.next()) {
-          if (slices.due) {
-            if (options.onProgress !== undefined && performance.now() > reportAt) {
-              options.onProgress(tally.size);
-              reportAt = performance.now() + PROGRESS_MS;
-            }
-            await slices.pause();
-          }
-          // A directory counts when it was entered: one that another mount covers does not belong to this tree.
-          if (entry.directory) pending.push(joinBytes(directory, entry.name));
-          else tally.count(joinBytes(at, entry.name));
-        }
-        if (directory.length > 1) tally.count(joinBytes(at, Buffer.from('.')));
-      } finally {
-        closeSync(fd);
-      }
-    }
+    const tally = new Tally(root);
+    const visitor = {
+      // Counted when it was entered: one that another mount covers does not belong to this tree.
+      directory: (fd: number) => tally.count(fd, ''),
+      entry: (fd: number, name: Buffer) => tally.count(fd, name),
+      pause: () => {
+        if (options.onProgress === undefined || performance.now() < reportAt) return;
+        options.onProgress(tally.size);
+        reportAt = performance.now() + PROGRESS_MS;
+      },
+    };
+    await walkBeneath(root, visitor, slices);
+    options.onProgress?.(tally.size);
+    return tally.size;
   } finally {
     closeSync(root);
   }
-  options.onProgress?.(tally.size);
-  return tally.size;
 }
 
 class Tally {
+  readonly #mountId: number | undefined;
   readonly #linked = new Set<string>();
   #bytes = 0;
   #apparentBytes = 0;
   #inodes = 0;
 
+  constructor(root: number) {
+    this.#mountId = statx(root, '')?.mountId;
+  }
+
   get size(): DirectorySize {
     return { bytes: this.#bytes, apparentBytes: this.#apparentBytes, inodes: this.#inodes };
   }
 
-  count(path: Buffer): void {
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (stat === undefined) return;
-    if (stat.nlink > 1 && !stat.isDirectory()) {
-      // Inode numbers beyond 2^53 exist, and two of them must not look like one.
-      const exact = lstatSync(path, { throwIfNoEntry: false, bigint: true });
-      const inode = `${exact?.dev}:${exact?.ino}`;
-      if (this.#linked.has(inode)) return;
-      this.#linked.add(inode);
+  /** Counts what an open directory has under a name; itself where that is empty. */
+  count(directory: number, name: Buffer | ''): void {
+    const stat = statx(directory, name);
+    // What the host has mounted on a file is not of this tree, also when it is of the same file system.
+    if (stat === undefined || stat.mountId !== this.#mountId) return;
+    if (stat.links > 1 && !stat.isDirectory) {
+      if (this.#linked.has(stat.inode)) return;
+      this.#linked.add(stat.inode);
     }
     this.#inodes++;
     this.#bytes += stat.blocks * BLOCK_BYTES;
-    this.#apparentBytes += stat.size;
-  }
-}
-
-class Listing implements Disposable {
-  readonly #dir;
-
-  constructor(path: Buffer) {
-    this.#dir = opendirSync(path.toString(), { encoding: 'buffer' as BufferEncoding, bufferSize: 64 });
-  }
-
-  next(): { readonly name: Buffer; readonly directory: boolean } | undefined {
-    const entry = this.#dir.readSync();
-    return entry === null ? undefined : { name: entry.name as unknown as Buffer, directory: entry.isDirectory() };
-  }
-
-  [Symbol.dispose](): void {
-    this.#dir.closeSync();
+    this.#apparentBytes += stat.bytes;
   }
 }
 
@@ -119,25 +90,5 @@ function openRoot(path: string): number {
     const errno = errnoOf(error);
     if (errno !== 'ENOENT' && errno !== 'ENOTDIR' && errno !== 'ELOOP') throw error;
     throw engineError('SOURCE_NOT_FOUND', `${quote(path)} is no directory`, { details: { path, errno }, cause: error });
-  }
-}
-
-/** `undefined` when it is gone, replaced, or another mount. One call takes a path of a page only. */
-function openDeep(root: number, path: Buffer): number | undefined {
-  let fd = root;
-  try {
-    for (let rest = path; ; ) {
-      const cut = rest.length <= PATH_BYTES_MAX ? rest.length : rest.lastIndexOf(SLASH, PATH_BYTES_MAX);
-      const next = openDirectoryBeneath(fd, rest.subarray(0, cut), { pathOnly: cut < rest.length });
-      if (fd !== root) closeSync(fd);
-      fd = next;
-      if (cut === rest.length) return fd;
-      rest = rest.subarray(cut + 1);
-    }
-  } catch (error) {
-    if (fd !== root) closeSync(fd);
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP' || errno === 'EXDEV') return undefined;
-    throw error;
   }
 }

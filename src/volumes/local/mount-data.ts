@@ -1,149 +1,139 @@
-import { closeSync, constants, openSync } from 'node:fs';
-import { engineError, quote } from '../../errors/index.js';
+import { closeSync, constants, openSync, readlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { EngineError, engineError, quote } from '../../errors/index.js';
 import { readMountInfo } from '../../os/index.js';
-import {
-  errnoOf,
-  MNT_DETACH,
-  MS,
-  mount,
-  openDirectoryBeneath,
-  UMOUNT_NOFOLLOW,
-  umount,
-} from '../../os/syscalls/index.js';
-import { type CallOptions, throwIfAborted } from '../../util/signals.js';
-import { bindFlags, flagsOfMount, parseMountWords } from './mount-words.js';
+import { errnoOf, MNT_DETACH, type MountCall, MS, UMOUNT_NOFOLLOW } from '../../os/syscalls/index.js';
+import { openDirectoryBeneath } from '../../os/trees/open-directory-beneath.js';
+import { cleanupSignal, throwIfAborted } from '../../util/signals.js';
+import { explainFailure, MOUNT_DATA_MAX, mountError } from './mount-error.js';
+import { bindFlags, flagsOfMount, type MountWords, parseMountWords } from './mount-words.js';
 import type { LocalVolumeOptions } from './options.js';
+import { type MountWork, performCalls } from './perform-calls.js';
 import { type ResolveAddress, resolveAddresses } from './resolve-addresses.js';
-import { maskSecrets } from './secrets.js';
 import { DATA, type VolumeDirectory } from './volume-directory.js';
 
-const MOUNT_DATA_MAX = 4095;
-const UNREACHABLE = new Set(['ETIMEDOUT', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENOTCONN']);
+/** A mount that writes out its changes to a server or disk for longer than this is detached. */
+const UNMOUNT_MS = 20_000;
+// Somebody who renames all the time can spoil a look, not a hundred.
+const TRIES_MAX = 100;
 
 /** True when something is mounted at exactly this path, says the kernel. Never asks what is mounted there. */
 export function isMountPoint(path: string): boolean {
   return readMountInfo().some((one) => one.mountPoint === path);
 }
 
-/** Mounts what the volume's options say on its `_data`, where nothing may be mounted yet. The caller has its lock. */
+/**
+ * Mounts what the volume's options say on its `_data`, where nothing may be mounted yet. The caller has its lock. What
+ * fails, or is ended, leaves nothing mounted.
+ */
 export async function mountData(
   deps: { readonly dir: string; readonly resolveAddress: ResolveAddress },
   volume: VolumeDirectory,
   options: LocalVolumeOptions,
-  call: CallOptions,
+  work: MountWork,
 ): Promise<void> {
   const words = parseMountWords(options.o);
-  const data = (await resolveAddresses({ ...options, data: words.data }, deps.resolveAddress, call)).join(',');
-  if (Buffer.byteLength(data) > MOUNT_DATA_MAX) throw mountError(volume, options, 'E2BIG');
-  throwIfAborted(call.signal);
-  const { mountpoint } = volume;
+  const data = (await resolveAddresses({ ...options, data: words.data }, deps.resolveAddress, work)).join(',');
+  if (Buffer.byteLength(data) > MOUNT_DATA_MAX) throw mountError(volume.name, options, 'E2BIG');
+  throwIfAborted(work.signal);
   const bind = (words.flags & MS.BIND) !== 0;
-  attempt(volume, options, () => {
-    // The directory itself, not its path: nobody can put another in its place between the look and the mount.
-    withDataDirectory(deps.dir, volume.name, (target) =>
-      mount(
-        options.device,
-        target,
-        bind ? null : options.type,
-        bind ? words.flags & (MS.BIND | MS.REC) : words.flags,
-        data === '' ? null : data,
-      ),
-    );
-  });
+  // The directory itself, not its path: nobody can put another in its place between the look and the mount.
+  const directory = openData(deps.dir, volume);
   try {
-    attempt(volume, options, () => {
-      const made = readMountInfo().findLast((one) => one.mountPoint === mountpoint);
-      if (made === undefined) throw engineError('LOCAL_VOLUME_UNSAFE', `${quote(mountpoint)} was moved away`);
-      const flags = bindFlags(words, flagsOfMount(made.options));
-      // The kernel ignores all other flags of a bind mount's first call, and forgets those of its source at the second.
-      if (bind && flags !== flagsOfMount(made.options)) {
-        mount('none', mountpoint, null, MS.REMOUNT | MS.BIND | flags, null);
-      }
-      for (const change of words.propagation) mount('none', mountpoint, null, change, null);
-    });
+    const type = bind ? null : options.type;
+    const flags = bind ? words.flags & (MS.BIND | MS.REC) : words.flags;
+    const call = (fd: number): MountCall[] => [
+      ['mount', options.device, `/proc/self/fd/${fd}`, type, flags, data === '' ? null : data],
+    ];
+    await performCalls(work, call, directory);
+    await finishMount(volume, words, directory, work);
   } catch (error) {
-    unmountData(mountpoint);
-    throw error;
+    await undoMount(directory, work);
+    throw work.signal?.aborted ? error : explainFailure(volume.name, options, error);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+async function finishMount(volume: VolumeDirectory, words: MountWords, fd: number, work: MountWork): Promise<void> {
+  const { mountpoint: path } = volume;
+  // From now on the kernel lets nobody rename it, except who had begun to.
+  const made = readMountInfo().findLast((one) => one.mountPoint === path);
+  if (pathOf(fd) !== path || made === undefined) throw unsafe(volume, 'was moved away while it was mounted');
+  const current = flagsOfMount(made.options);
+  const flags = bindFlags(words, current);
+  const calls: MountCall[] = [];
+  // The kernel ignores all other flags of a bind mount's first call, and forgets those of its source at the second.
+  if (words.flags & MS.BIND && flags !== current)
+    calls.push(['mount', 'none', path, null, MS.REMOUNT | MS.BIND | flags, null]);
+  for (const change of words.propagation) calls.push(['mount', 'none', path, null, change, null]);
+  if (calls.length > 0) await performCalls(work, () => calls);
+}
+
+/** Takes away what was mounted on an open directory of the volume, whatever it is called by now. */
+async function undoMount(fd: number, work: MountWork): Promise<void> {
+  try {
+    await unmountData(dirname(pathOf(fd)), { ...work, signal: cleanupSignal() });
+  } catch {
+    // The next who mounts the volume takes it over, and who removes the volume takes it away.
   }
 }
 
 /**
- * Takes away what is mounted on `_data`; nothing there is fine. What is in use is detached: it goes at its last use.
- * The caller has the volume's lock.
+ * Takes away what is mounted in the volume's own directory: on `_data`, and on what was `_data` when the kernel mounted it
+ * beside a rename. Nothing there is fine. What is in use is detached: it goes at its last use. So is what can't be
+ * written out in time. The caller has the volume's lock. Throws CANCELED, TIMED_OUT, LOCAL_VOLUME_MOUNT_PENDING.
  */
-export function unmountData(mountpoint: string): void {
-  for (;;) {
+export async function unmountData(volumePath: string, work: MountWork): Promise<void> {
+  const timeoutMs = Math.min(UNMOUNT_MS, work.timeoutMs);
+  let how: Unmounting = 'plain';
+  let tries = 0;
+  for (let at = findMount(volumePath); at !== undefined; at = findMount(volumePath)) {
+    const calls = unmountCalls(at, how);
     try {
-      umount(mountpoint, UMOUNT_NOFOLLOW);
+      await performCalls({ ...work, timeoutMs }, () => calls);
+      how = 'plain';
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === 'EINVAL' || errno === 'ENOENT') return;
-      if (errno !== 'EBUSY') throw error;
-      // A recursive bind may share its inner mounts with their source: detaching them must not reach the host's own.
-      mount('none', mountpoint, null, MS.REC | MS.PRIVATE, null);
-      umount(mountpoint, UMOUNT_NOFOLLOW | MNT_DETACH);
+      const late = EngineError.is(error, undefined, 'TIMED_OUT') && work.signal?.aborted !== true;
+      const moved = errno === 'EINVAL' || errno === 'ENOENT';
+      if (late && how !== 'detach') how = 'detach';
+      else if (errno === 'EBUSY' && how === 'plain') how = 'part and detach';
+      else if (!(moved && ++tries < TRIES_MAX) && (!late || findMount(volumePath) !== undefined)) throw error;
     }
   }
 }
 
-function withDataDirectory(dir: string, name: string, use: (target: string) => void): void {
+type Unmounting = 'plain' | 'part and detach' | 'detach';
+
+function findMount(volumePath: string): string | undefined {
+  return readMountInfo().findLast((one) => dirname(one.mountPoint) === volumePath)?.mountPoint;
+}
+
+function unmountCalls(at: string, how: Unmounting): MountCall[] {
+  if (how === 'plain') return [['umount2', at, UMOUNT_NOFOLLOW]];
+  const detach: MountCall = ['umount2', at, UMOUNT_NOFOLLOW | MNT_DETACH];
+  // A recursive bind may share its inner mounts with their source: detaching them must not reach the host's own.
+  return how === 'detach' ? [detach] : [['mount', 'none', at, null, MS.REC | MS.PRIVATE, null], detach];
+}
+
+function openData(dir: string, volume: VolumeDirectory): number {
   const root = openSync(dir, constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
-    const fd = openDirectoryBeneath(root, `${name}/${DATA}`, { pathOnly: true });
-    try {
-      use(`/proc/self/fd/${fd}`);
-    } finally {
-      closeSync(fd);
-    }
+    return openDirectoryBeneath(root, `${volume.name}/${DATA}`, { pathOnly: true });
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(errnoOf(error) ?? ''))
+      throw unsafe(volume, 'is no directory any more');
+    throw error;
   } finally {
     closeSync(root);
   }
 }
 
-/** The error of a system call has all its arguments in it, passwords included: none of it may get out. */
-function attempt(volume: VolumeDirectory, options: LocalVolumeOptions, step: () => void): void {
-  try {
-    step();
-  } catch (error) {
-    const details = (error as { details?: { syscall?: unknown; errno?: unknown } }).details;
-    if (details?.syscall === 'mount' && typeof details.errno === 'string') {
-      throw mountError(volume, options, details.errno);
-    }
-    throw error;
-  }
+function pathOf(fd: number): string {
+  return readlinkSync(`/proc/self/fd/${fd}`);
 }
 
-function mountError({ name }: VolumeDirectory, options: LocalVolumeOptions, errno: string): Error {
-  const device = maskSecrets(options.device);
-  const o = maskSecrets(options.o);
-  const message =
-    `volume ${quote(name)}: mounting device ${quote(device)} as type ${quote(options.type)}` +
-    `${o === '' ? '' : ` with options ${quote(o)}`} failed with ${errno}${explain(errno, options)}`;
-  return engineError('LOCAL_VOLUME_MOUNT_FAILED', message, {
-    details: { name, type: options.type, device, o, errno, retryable: UNREACHABLE.has(errno) },
-  });
-}
-
-function explain(errno: string, options: LocalVolumeOptions): string {
-  switch (errno) {
-    case 'ENODEV':
-      return ` (the kernel knows no file system ${quote(options.type)})`;
-    case 'ENOENT':
-      return ' (the device, or a path in the options, does not exist)';
-    case 'ENOTBLK':
-      return ' (the device is no block device)';
-    case 'ENOTDIR':
-      return ' (the device is no directory)';
-    case 'EUCLEAN':
-      return ' (the file system of the device is damaged)';
-    case 'EINVAL':
-      return ' (an option that the file system does not know, or a device that has no such file system)';
-    case 'EPERM':
-    case 'EACCES':
-      return ' (not permitted)';
-    case 'E2BIG':
-      return ` (more than ${MOUNT_DATA_MAX} bytes of options)`;
-    default:
-      return '';
-  }
+function unsafe({ name, mountpoint: path }: VolumeDirectory, why: string): Error {
+  return engineError('LOCAL_VOLUME_UNSAFE', `${quote(path)} ${why}`, { details: { name, path } });
 }

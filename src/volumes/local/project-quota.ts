@@ -9,11 +9,11 @@ import {
   majorOf,
   minorOf,
   type ProjectSpace,
-  projectOf,
   projectSpace,
   type QuotaTarget,
-  setProject,
 } from '../../os/syscalls/index.js';
+import type { CallOptions } from '../../util/signals.js';
+import { adoptTree, hasProject } from './adopt-tree.js';
 
 // Docker and administrators number projects from 1; a random number far above needs no list that processes, roots and
 // engines on one file system would have to share.
@@ -52,11 +52,17 @@ export class ProjectQuota implements Disposable {
     throw engineError('LOCAL_VOLUME_NO_QUOTA', `no free project id was found in ${TRIES_MAX} tries`);
   }
 
-  /** Puts the directory into the project and limits it; what is so already is left alone. */
-  apply(id: number, limitBytes: number): void {
+  /** Limits a project; what is so already is left alone. */
+  limit(id: number, limitBytes: number): void {
     if (this.space(id)?.limitBytes !== roundUp(limitBytes)) limitProject(this.#target, id, limitBytes);
-    const now = projectOf(this.#fd);
-    if (now.id !== id || !now.inherited) setProject(this.#fd, id);
+  }
+
+  /**
+   * Puts the directory into the project with all that is in it, unless it is; that takes as long as there are files.
+   * A volume that was copied here by a tool that knows no projects has lost its own.
+   */
+  async adopt(id: number, call: CallOptions = {}): Promise<void> {
+    if (!hasProject(this.#fd, id)) await adoptTree(this.#fd, id, call);
   }
 
   /** Takes the limit of a project away, so that its number is free again. */

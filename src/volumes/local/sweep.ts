@@ -7,7 +7,7 @@ import type { CallOptions } from '../../util/signals.js';
 import type { LocalPaths } from './local-paths.js';
 import { OPTIONS_FILE, readOptions } from './options-file.js';
 import { ProjectQuota } from './project-quota.js';
-import { removeBeneath } from './remove-beneath.js';
+import { removeFrom } from './remove-from.js';
 import { DATA } from './volume-directory.js';
 
 /** Finishes what dead processes began: volumes half made and half deleted. One process at a time; safe beside others. */
@@ -35,9 +35,9 @@ async function tryDiscard(parent: string, piece: string, log: Log, call: CallOpt
  */
 export async function discardPiece(parent: string, piece: string, call: CallOptions = {}): Promise<void> {
   const path = join(parent, piece);
-  await removeBeneath(path, DATA, call);
+  await removeFrom(path, DATA, call);
   freeProject(path);
-  await removeBeneath(parent, piece, call);
+  await removeFrom(parent, piece, call);
 }
 
 function freeProject(path: string): void {
