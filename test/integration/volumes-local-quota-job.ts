@@ -13,7 +13,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import {
   errnoOf,
   limitProject,
@@ -47,9 +47,11 @@ function fill(path: string, mebibytes: number): { written: number; code: string 
   let fd: number | undefined;
   let written = 0;
   chmodSync(dirname(path), 0o777);
+  // From inside: the directories on the way are closed to everybody else.
+  process.chdir(dirname(path));
   process.seteuid?.(USER);
   try {
-    fd = openSync(path, 'w');
+    fd = openSync(basename(path), 'w');
     for (; written < mebibytes; written++) {
       for (let at = 0; at < MiB; ) at += writeSync(fd, chunk, at);
     }
@@ -58,6 +60,7 @@ function fill(path: string, mebibytes: number): { written: number; code: string 
     return { written, code: errnoOf(error) ?? 'unknown' };
   } finally {
     if (fd !== undefined) closeSync(fd);
+    process.chdir('/');
     process.seteuid?.(0);
   }
 }
