@@ -107,9 +107,14 @@ export function containerVolumes(volumes: Pick<VolumeStore, keyof ContainerVolum
   return {
     create: (wanted) => volumes.create({ ...wanted, ...live.orClosing(wanted) }),
     hold: (name, holder, call) => volumes.hold(name, holder, live.orClosing(call)),
-    mount: (name, options) => volumes.mount(name, { ...options, ...live.orClosing(options) }),
-    unmount: (name, holderId, call) => volumes.unmount(name, holderId, call),
-    release: (name, holderId, call) => volumes.release(name, holderId, call),
-    remove: (name, call) => volumes.remove(name, call),
+    mount: (name, { holder, ...call }) => volumes.mount(name, { holder, ...live.orClosing(call) }),
+    unmount: (name, holderId, call) => volumes.unmount(name, holderId, toCall(call)),
+    release: (name, holderId, call) => volumes.release(name, holderId, toCall(call)),
+    remove: (name, call) => volumes.remove(name, toCall(call)),
   };
+}
+
+/** A verb of containers passes its options on, and the store refuses those that it does not know. */
+function toCall({ signal }: CallOptions = {}): CallOptions {
+  return signal === undefined ? {} : { signal };
 }

@@ -49,6 +49,8 @@ export async function openLaunchVolumes(
   const intent = beginIntent(deps, id, owner, mounts);
   undo.defer(() => intent?.done());
   if (mounts.some(isThrowaway)) {
+    // Written out: volumes of the store will be beside it.
+    deps.layout.dir('volumes');
     deps.session.own(id, throwawayDir(deps.layout, id));
     undo.defer(() => removeThrowawayVolumes(deps.layout, id));
   }
