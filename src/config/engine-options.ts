@@ -1,3 +1,5 @@
+import type { VolumeDriver } from '../volumes/volume-driver.js';
+
 /**
  * How an engine is set up. Everything is optional; what is given is checked when the engine opens and frozen then.
  *
@@ -53,8 +55,18 @@ export interface EngineOptions {
   readonly defaultSeccomp?: 'default' | 'unconfined' | Readonly<Record<string, unknown>>;
   /** Absolute path of a file in the format of Docker's daemon.json. A setting may be in the file or here, not in both. */
   readonly configFile?: string;
-  /** Not built yet: giving one throws NOT_BUILT_YET. */
-  readonly volumeDrivers?: readonly object[];
+  /** Volume drivers of this program. One that is named `local` replaces the built-in driver. */
+  readonly volumeDrivers?: readonly VolumeDriver[];
+  /**
+   * Absolute directories of unix sockets of volume plugins that somebody else runs: `<name>.sock` or
+   * `<name>/<name>.sock`. An empty list: no plugins there. @defaultValue `['/run/docker/plugins']`
+   */
+  readonly pluginSocketDirs?: readonly string[];
+  /**
+   * Absolute directories of files that say where plugins are: `<name>.spec` and `<name>.json`. Searched after the
+   * sockets. @defaultValue `['/etc/docker/plugins', '/usr/lib/docker/plugins']`
+   */
+  readonly pluginSpecDirs?: readonly string[];
   /** Not built yet: giving one throws NOT_BUILT_YET. */
   readonly networkDrivers?: readonly object[];
   /** Not built yet: giving one throws NOT_BUILT_YET. */

@@ -44,7 +44,10 @@ export const OPTION_CHECKS = {
   initPath: absolutePath,
   defaultSeccomp: seccomp,
   configFile: absolutePath,
-  volumeDrivers: notBuilt,
+  // Objects of the host with methods: the DriverStore checks each.
+  volumeDrivers: list,
+  pluginSocketDirs: directories,
+  pluginSpecDirs: directories,
   networkDrivers: notBuilt,
   logDrivers: notBuilt,
 } satisfies { [K in keyof Required<EngineOptions>]: Check<unknown> };
@@ -61,6 +64,10 @@ export function checkOptions(source: string, options: unknown): CheckedOptions {
     if (value !== undefined) checked[field] = check(field, value);
   }
   return checked as CheckedOptions;
+}
+
+function directories(field: string, value: unknown): readonly string[] {
+  return list(field, value).map((item, i) => absolutePath(`${field}[${i}]`, item));
 }
 
 function runtimeName(field: string, value: unknown): string {

@@ -53,6 +53,8 @@ export function resolveConfig(options: EngineOptions = {}, idFiles: IdFiles = SY
     maxCollectedOutputBytes: given.maxCollectedOutputBytes ?? 64 * MIB,
     initPath: given.initPath,
     defaultSeccomp: given.defaultSeccomp ?? 'default',
+    pluginSocketDirs: given.pluginSocketDirs,
+    pluginSpecDirs: given.pluginSpecDirs,
     warnings: [...file.warnings],
   });
 }

@@ -22,6 +22,10 @@ export interface ResolvedConfig {
   readonly maxCollectedOutputBytes: number;
   readonly initPath: string | undefined;
   readonly defaultSeccomp: 'default' | 'unconfined' | Readonly<Record<string, unknown>>;
+  /** `undefined`: Docker's. */
+  readonly pluginSocketDirs: readonly string[] | undefined;
+  /** `undefined`: Docker's. */
+  readonly pluginSpecDirs: readonly string[] | undefined;
   /** What was read but has no effect, for example unknown keys of the config file. */
   readonly warnings: readonly string[];
 }

@@ -48,6 +48,8 @@ export interface ContainerDeps {
   readonly intents: IntentStore;
   readonly exits: ExitWatcher;
   readonly volumes: VolumesSource;
+  /** False where a driver of the host program stands in place of the built-in driver `local`. */
+  readonly isLocalBuiltIn: () => boolean;
   readonly emit: (event: EventInput) => void;
   readonly now: () => Date;
 }

@@ -1,8 +1,16 @@
 import { engineError } from '../errors/index.js';
+import type { CreateVolumeOptions, Volume } from '../volumes/store/types.js';
 import type { Containers } from './containers-facet.js';
 import type { Container } from './durable/container.js';
 import type { CreateContainerOptions } from './durable/create.js';
 import type { EphemeralContainer, EphemeralContainerOptions } from './ephemeral/ephemeral-container.js';
+
+/** Where a scope makes its volumes. */
+interface ScopeVolumes {
+  create(options: CreateVolumeOptions): Promise<Volume>;
+  release(name: string, holder: string): Promise<void>;
+  remove(name: string, options: { readonly force: true }): Promise<void>;
+}
 
 /**
  * All that is made through a scope goes when it is disposed, in reverse order, also when a later step failed.
@@ -12,16 +20,18 @@ import type { EphemeralContainer, EphemeralContainerOptions } from './ephemeral/
  */
 export class Scope implements AsyncDisposable {
   readonly #containers: Containers;
+  readonly #volumes: ScopeVolumes;
   readonly #steps: (() => unknown)[] = [];
   #closing: Promise<void> | undefined;
 
-  private constructor(containers: Containers) {
+  private constructor(containers: Containers, volumes: ScopeVolumes) {
     this.#containers = containers;
+    this.#volumes = volumes;
   }
 
   /** For the engine. @internal */
-  static make(containers: Containers): Scope {
-    return new Scope(containers);
+  static make(containers: Containers, volumes: ScopeVolumes): Scope {
+    return new Scope(containers, volumes);
   }
 
   /** A throwaway container that ends with the scope. Throws as `containers.ephemeral`; CLOSED once the scope has ended. */
@@ -42,6 +52,20 @@ export class Scope implements AsyncDisposable {
   async run(options: CreateContainerOptions): Promise<Container> {
     this.#assertOpen();
     return this.#own(await this.#containers.run(options));
+  }
+
+  /**
+   * A volume that is removed with the scope. Unlike `volumes.create` it never gives one that exists, unless `ifExists`
+   * says so: that would be removed too. Throws VOLUME_EXISTS and as `volumes.create`; CLOSED.
+   */
+  async createVolume(options: CreateVolumeOptions = {}): Promise<Volume> {
+    this.#assertOpen();
+    const volume = await this.#volumes.create({ ifExists: 'error', ...options });
+    await this.#keep(async () => {
+      if (options.holder !== undefined) await this.#volumes.release(volume.name, options.holder.id);
+      await this.#volumes.remove(volume.name, { force: true });
+    });
+    return volume;
   }
 
   /** Runs `step` when the scope ends, and waits for it. Throws CLOSED once it has ended. */

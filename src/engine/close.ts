@@ -6,6 +6,7 @@ export async function closeEngine(parts: EngineParts): Promise<void> {
   await deps.live.close();
   await parts.closeFilters();
   await deps.exits.close();
+  await parts.volumes.close();
   await deps.session.close();
   parts.closeRuntimes();
   parts.closeJournal();

@@ -16,10 +16,12 @@ import { assertKnownOptions, type KnownOptions } from '../util/known-options.js'
 import type { CallOptions } from '../util/signals.js';
 import { closeEngine } from './close.js';
 import { diagnose } from './diagnose.js';
+import type { Drivers } from './drivers-facet.js';
 import { type EngineInfo, engineInfo } from './info.js';
 import { openParts } from './open.js';
 import type { EngineParts } from './parts.js';
 import { type UnbuiltFacet, unbuiltFacet } from './unbuilt.js';
+import { Volumes } from './volumes-facet.js';
 
 /** Which events. @public */
 export interface EventOptions extends CallOptions {
@@ -62,11 +64,11 @@ export class Engine implements AsyncDisposable {
   readonly containers: Containers;
   /** Images of the root. */
   readonly images: Images;
-  /** Not built yet. */
-  readonly volumes: UnbuiltFacet = unbuiltFacet('volumes');
-  /** Not built yet. */
-  readonly drivers: UnbuiltFacet = unbuiltFacet('drivers');
-  /** Not built yet. */
+  /** Volumes of the root. */
+  readonly volumes: Volumes;
+  /** Volume drivers of this program, the built-in one, and plugins. */
+  readonly drivers: Drivers;
+  /** Not built yet; plugins that somebody else runs are found by `drivers`. */
   readonly plugins: UnbuiltFacet = unbuiltFacet('plugins');
   /** Not built yet; containers take `network: 'none'` or `'host'`. */
   readonly networks: UnbuiltFacet = unbuiltFacet('networks');
@@ -75,12 +77,14 @@ export class Engine implements AsyncDisposable {
     this.#parts = parts;
     this.images = Images.make(parts.images, parts.deps.live);
     this.containers = Containers.make(parts.deps);
+    this.volumes = Volumes.make(() => parts.volumes.store(), parts.deps.live);
+    this.drivers = parts.drivers;
   }
 
   /**
    * Opens a root, making it where it is missing, and repairs what dead processes have left. The options are checked
    * once and frozen. Contacts nothing outside this machine.
-   * Throws BAD_OPTION and its kin for options, ROOT_NOT_OURS, ROOT_UNREADABLE, ROOT_NEWER_SCHEMA, NO_CGROUPS,
+   * Throws BAD_OPTION and its kin for options, BAD_DRIVER, DRIVER_EXISTS, ROOT_NOT_OURS, ROOT_UNREADABLE, ROOT_NEWER_SCHEMA, NO_CGROUPS,
    * NO_SNAPSHOTTER, NOT_PERMITTED.
    */
   static async open(options: EngineOptions & CallOptions = {}): Promise<Engine> {
@@ -122,7 +126,7 @@ export class Engine implements AsyncDisposable {
   /** A scope: all that is made through it goes with it, in reverse order. `await using scope = engine.scope()`. Throws CLOSED. */
   scope(): Scope {
     this.#assertOpen();
-    return Scope.make(this.containers);
+    return Scope.make(this.containers, this.volumes);
   }
 
   /**

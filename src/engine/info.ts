@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { listContainers } from '../containers/durable/list.js';
 import { isLive } from '../containers/status.js';
 import type { EngineParts } from './parts.js';
@@ -27,6 +28,10 @@ export interface EngineInfo {
   };
   /** Number of images. */
   readonly images: number;
+  /** Number of volumes on record; those that only a driver knows are not counted. */
+  readonly volumes: number;
+  /** Names of this program's volume drivers, the built-in one, and plugins that were used already. */
+  readonly volumeDrivers: readonly string[];
   /** The engine's own labels, from its options. */
   readonly labels: Readonly<Record<string, string>>;
   /** Settings of the configuration file that have no effect. */
@@ -46,7 +51,15 @@ export async function engineInfo(parts: EngineParts): Promise<EngineInfo> {
     architecture: process.arch,
     containers: { running: rows.filter((row) => isLive(row.status)).length, total: rows.length },
     images: (await parts.images.list()).length,
+    volumes: countVolumes(`${deps.layout.v1}/volumes/records`),
+    volumeDrivers: parts.drivers.names(),
     labels: deps.config.labels,
     warnings: deps.config.warnings,
   };
+}
+
+/** Without the store: that would be opened for it. */
+function countVolumes(records: string): number {
+  if (!existsSync(records)) return 0;
+  return readdirSync(records).filter((name) => existsSync(`${records}/${name}/record.json`)).length;
 }

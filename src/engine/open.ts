@@ -18,6 +18,7 @@ import { ensureDirectory, IntentStore, NameIndex, openLayout, syncDirectory } fr
 import { probeHost } from '../sysinfo/index.js';
 import { createLog } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
+import { Drivers } from './drivers-facet.js';
 import { forgetEarlierBoot } from './forget-earlier-boot.js';
 import type { EngineParts } from './parts.js';
 import { doLater, recover } from './recover.js';
@@ -26,6 +27,7 @@ import { CompiledFilters } from './seccomp-filters.js';
 import { specFacts } from './spec-facts.js';
 import { ConfiguredSupervisors } from './supervisor-source.js';
 import { verifyFilter } from './verify-filter.js';
+import { containerVolumes, makeVolumeParts, openHostDrivers } from './volume-parts.js';
 
 const log = createLog('engine');
 
@@ -37,6 +39,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     throw engineError('NOT_PERMITTED', 'an engine needs root: rootless containers are not built yet');
   }
   const given = resolveConfig(rest);
+  const hostDrivers = await openHostDrivers(given, rest.volumeDrivers ?? []);
   const layout = openLayout({ root: given.root, ...(rest.runDir !== undefined && { runDir: given.runDir }) });
   const config = { ...given, runDir: layout.run };
   makeKindDirectories(layout.v1);
@@ -81,6 +84,9 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     cgroupParent: config.cgroupParent,
     cgroupMountPoints: cgroups.mountPoints,
   });
+  const live = new LiveSet();
+  const volumes = makeVolumeParts({ layout, drivers: hostDrivers, isKnown: (id) => repository.isKnown(id), emit });
+  const drivers = Drivers.make(volumes, live, rest.volumeDrivers);
   const filters = new CompiledFilters({
     dir: `${layout.dir('cache')}/seccomp`,
     scratchDir: layout.runPath('runtime', 'scratch'),
@@ -94,8 +100,9 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     cgroups,
     hostFacts: specFacts(facts),
     session,
-    live: new LiveSet(),
-    volumes: unbuiltVolumes,
+    live,
+    volumes: async () => containerVolumes(await volumes.store(), live),
+    isLocalBuiltIn: () => drivers.isLocalBuiltIn(),
     snapshotter,
     images,
     runtimes,
@@ -120,12 +127,15 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     const later = await recover({ ...deps, sessionsDir, tombstonesDir, recoverImages: () => images.recover() }, call);
     if (later.length > 0) void deps.live.call(() => doLater(later, deps.live.orClosing()));
   } catch (error) {
+    await volumes.close();
     await session.close();
     throw error;
   }
   return {
     deps,
     images,
+    volumes,
+    drivers,
     facts,
     journalEvents: (wanted) => {
       const { since, until, signal: readSignal, type, action, id, labels } = wanted;
@@ -146,10 +156,6 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     closeRuntimes: () => runtimes.close(),
     closeJournal: () => journal.close(),
   };
-}
-
-async function unbuiltVolumes(): Promise<never> {
-  throw engineError('NOT_BUILT_YET', 'volumes with a name do not exist in this version');
 }
 
 function makeTempDirectory(tempDir: string, runDir: string): string {

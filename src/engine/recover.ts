@@ -63,6 +63,8 @@ async function repairAfter(
   await removeStraySnapshots(deps);
   await removeStrayThrowawayVolumes(deps.layout, (id) => deps.repository.isKnown(id));
   deps.repository.removeStrays();
+  // With its open it puts in order what died with a process.
+  if (existsSync(`${deps.layout.v1}/volumes/records`)) later.push(async () => void (await deps.volumes()));
   await deps.snapshotter.recover();
   await deps.recoverImages();
   expireTombstones(deps.tombstonesDir);
@@ -118,7 +120,8 @@ async function takeUp(
   if (!isUnfinished(record) || !deps.repository.isUnlocked(id)) return;
   const repair: LaterWork = (repairCall) =>
     deps.repository.withContainer(id, repairCall, (locked) => repairLocked(deps, locked, repairCall));
-  if (usedVolumes(record.mounts ?? []).some(({ driver }) => driver !== 'local')) later.push(repair);
+  const asks = usedVolumes(record.mounts ?? []).some(({ driver }) => driver !== 'local' || !deps.isLocalBuiltIn());
+  if (asks) later.push(repair);
   else await doAnyway(repair, call);
 }
 

@@ -12,7 +12,7 @@ export interface UnbuiltFacet {
   remove(...args: readonly unknown[]): Promise<never>;
 }
 
-/** Stands where a later version has volumes, drivers, plugins or networks, so that a call fails with a clear error. */
+/** Stands where a later version has plugins or networks, so that a call fails with a clear error. */
 export function unbuiltFacet(facet: string): UnbuiltFacet {
   const refuse = (verb: string) => async (): Promise<never> => {
     throw engineError('NOT_BUILT_YET', `engine.${facet}.${verb} does not exist in this version`, {

@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors/index.js';
 import { isAlive } from '../../os/index.js';
-import type { CallOptions } from '../../util/signals.js';
+import { type CallOptions, cleanupSignal } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import type { LastExit } from '../record.js';
 import { isLive } from '../status.js';
@@ -8,6 +8,9 @@ import { cleanUpRun } from './clean-up-run.js';
 import { containerAttributes } from './event-attributes.js';
 import { removeLocked } from './remove-locked.js';
 import type { LockedContainer } from './repository.js';
+
+/** Its anonymous volumes may have much in them. */
+const REMOVAL_MS = 60_000;
 
 /** Takes note of an exit: record, clean-up, event, auto-remove. Whoever sees the exit calls it; once is enough, more do no harm. */
 export async function settleExit(deps: ContainerDeps, id: string, call: CallOptions = {}): Promise<void> {
@@ -42,7 +45,8 @@ export async function settleLocked(deps: ContainerDeps, locked: LockedContainer,
     id: current.id,
     attributes: { ...containerAttributes(current), exitCode: String(exit.exitCode) },
   });
-  await cleanUpRun(deps, current, call);
+  // Not with the caller's signal: the exit is noted, so nobody would come to do the rest of it.
+  await cleanUpRun(deps, current, { signal: cleanupSignal() });
   locked.save({ task: undefined });
-  if (current.autoRemove) await removeLocked(deps, locked, call);
+  if (current.autoRemove) await removeLocked(deps, locked, { signal: cleanupSignal(REMOVAL_MS) });
 }

@@ -43,11 +43,14 @@ export async function openLaunchVolumes(
   if (!merged.some(({ type }) => type === 'volume')) {
     return { mounts: merged, volumePaths: new Map(), finish: async () => {} };
   }
+  const isThrowaway = throwawayTest(deps);
   const mounts = merged.map((mount) => (isThrowaway(mount) ? mount : (nameVolumes([mount])[0] as UserMount)));
   const owner = identifyProcess(process.pid) as ProcessIdentity;
   const intent = beginIntent(deps, id, owner, mounts);
   undo.defer(() => intent?.done());
   if (mounts.some(isThrowaway)) {
+    // Written out: volumes of the store will be beside it.
+    deps.layout.dir('volumes');
     deps.session.own(id, throwawayDir(deps.layout, id));
     undo.defer(() => removeThrowawayVolumes(deps.layout, id));
   }
@@ -90,12 +93,13 @@ async function finish(
   }
 }
 
-/** Without a driver that somebody named there is nothing to a volume but its content. */
-function isThrowaway(mount: UserMount): mount is VolumeMountPoint {
-  return (
+/** Without a driver that somebody named or brought there is nothing to a volume but its content. */
+function throwawayTest({ isLocalBuiltIn }: Pick<ContainerDeps, 'isLocalBuiltIn'>) {
+  const localIsBuiltIn = isLocalBuiltIn();
+  return (mount: UserMount): mount is VolumeMountPoint =>
     mount.type === 'volume' &&
     mount.name === '' &&
+    localIsBuiltIn &&
     (mount.driver === undefined || mount.driver === 'local') &&
-    mount.driverOptions === undefined
-  );
+    mount.driverOptions === undefined;
 }

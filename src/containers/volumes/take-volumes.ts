@@ -61,13 +61,14 @@ async function takeVolume(
   call: CallOptions,
 ): Promise<VolumeMountPoint> {
   const { name, anonymous, driver, driverOptions, labels } = mount;
+  const { signal } = call;
   if (mount.inherited === true) {
     await volumes.hold(name, holder, call);
     return mount;
   }
   const asks = driver !== undefined || driverOptions !== undefined || labels !== undefined;
   const volume = await volumes.create({
-    ...call,
+    ...(signal !== undefined && { signal }),
     name,
     holder,
     ifExists: anonymous ? 'error' : asks ? 'return-if-equal' : 'return',

@@ -9,12 +9,12 @@ import type { CallOptions } from '../../util/signals.js';
  * Volumes without a name of throwaway containers: directories that only their container ever sees. They stand on no
  * list but its session's, so they go with it, whoever removes it.
  */
-function parentDir(layout: Pick<Layout, 'dir'>): string {
-  return `${layout.dir('volumes')}/throwaway`;
+function parentDir(layout: Pick<Layout, 'v1'>): string {
+  return `${layout.v1}/volumes/throwaway`;
 }
 
 /** Directory of all such volumes of one container. Named after it, as the sweeper's list wants it. */
-export function throwawayDir(layout: Pick<Layout, 'dir'>, id: string): string {
+export function throwawayDir(layout: Pick<Layout, 'v1'>, id: string): string {
   return `${parentDir(layout)}/${id}`;
 }
 
@@ -45,14 +45,14 @@ export async function makeThrowawayVolume(volume: ThrowawayVolume, call: CallOpt
 }
 
 /** Removes a container's. Idempotent. */
-export async function removeThrowawayVolumes(layout: Pick<Layout, 'dir'>, id: string): Promise<void> {
+export async function removeThrowawayVolumes(layout: Pick<Layout, 'v1'>, id: string): Promise<void> {
   const dir = throwawayDir(layout, id);
   if (existsSync(dir)) await removeTree(dir, parentDir(layout));
 }
 
 /** Removes those of containers that are gone: a reboot took the session's list, not the directories. */
 export async function removeStrayThrowawayVolumes(
-  layout: Pick<Layout, 'dir'>,
+  layout: Pick<Layout, 'v1'>,
   isKnown: (id: string) => boolean,
 ): Promise<void> {
   const parent = parentDir(layout);

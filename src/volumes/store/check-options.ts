@@ -34,8 +34,8 @@ export function checkCreate(options: CreateVolumeOptions): WantedVolume {
   return {
     name,
     driver,
-    options: checkStrings('options', options.options ?? {}),
-    labels: checkStrings('labels', options.labels ?? {}),
+    options: options.options === undefined ? undefined : checkStrings('options', options.options),
+    labels: options.labels === undefined ? undefined : checkStrings('labels', options.labels),
     anonymous,
     ifExists,
     holder: holder === undefined ? undefined : checkHolder(holder),

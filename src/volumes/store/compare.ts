@@ -7,8 +7,10 @@ import type { VolumeRecord } from './volume-record.js';
 export interface WantedVolume {
   readonly name: string | undefined;
   readonly driver: string | undefined;
-  readonly options: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
+  /** `undefined`: none are asked for, and any will do. */
+  readonly options: Readonly<Record<string, string>> | undefined;
+  /** `undefined`: none are asked for, and any will do. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
   readonly anonymous: boolean;
   readonly ifExists: 'error' | 'return-if-equal' | 'return';
   readonly holder: Holder | undefined;
@@ -16,8 +18,8 @@ export interface WantedVolume {
 
 /**
  * Throws unless an existing volume may be given to who asks for one: VOLUME_EXISTS, or VOLUME_CONFLICT with the names
- * of what differs (never values: they may be passwords). A driver that is not asked for is not compared; options and
- * labels that are not given are none.
+ * of what differs (never values: they may be passwords). What is not asked for is not compared: driver, options as a
+ * whole, labels as a whole.
  */
 export function assertWanted(drivers: StoreDrivers, existing: VolumeRecord, wanted: WantedVolume): void {
   const { name } = existing;
@@ -40,7 +42,8 @@ export function assertWanted(drivers: StoreDrivers, existing: VolumeRecord, want
   });
 }
 
-function differingKeys(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): string[] {
+function differingKeys(a: Readonly<Record<string, string>>, b: WantedVolume['options']): string[] {
+  if (b === undefined) return [];
   const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
   const value = (of: Readonly<Record<string, string>>, key: string) => (Object.hasOwn(of, key) ? of[key] : undefined);
   return [...keys].filter((key) => value(a, key) !== value(b, key)).sort();

@@ -1,4 +1,4 @@
-import { newId, newToken } from '../../util/ids.js';
+import { isFullId, newId, newToken } from '../../util/ids.js';
 import { type CallOptions, cleanupSignal, raceSignal, throwIfAborted } from '../../util/signals.js';
 import { assertWanted, type WantedVolume } from './compare.js';
 import type { StoreDeps } from './deps.js';
@@ -12,7 +12,9 @@ import type { StoreDriver } from './ports.js';
 import { begin, type ClaimedRecord, conclude, whenSettled } from './settle.js';
 import type { Volume } from './types.js';
 import { undoUse } from './unmount-volume.js';
-import type { VolumeRecord } from './volume-record.js';
+import { copyStrings, type VolumeRecord } from './volume-record.js';
+
+const NONE = copyStrings({});
 
 /**
  * Makes a volume, or finds the one that has the name. Of several processes that make the same one at once exactly one
@@ -83,9 +85,10 @@ async function lookFor(
   call: CallOptions,
 ): Promise<{ readonly driver: StoreDriver; readonly found: Located['found'] | undefined }> {
   const driver = await deps.drivers.get(wanted.driver ?? 'local', call);
-  // A random name that was just made up is nowhere.
-  const found = wanted.name === undefined ? undefined : await driver.get(name, call);
-  if (wanted.name === undefined || wanted.driver !== undefined || found !== undefined) return { driver, found };
+  // A random name that was just made up, here or by who makes a container, is nowhere.
+  const isNew = wanted.name === undefined || (wanted.anonymous && wanted.ifExists === 'error' && isFullId(name));
+  const found = isNew ? undefined : await driver.get(name, call);
+  if (isNew || wanted.driver !== undefined || found !== undefined) return { driver, found };
   const other = await probe(deps, name, driver, call);
   return other ?? { driver, found };
 }
@@ -121,7 +124,7 @@ async function adopt(
   call: CallOptions,
 ): Promise<Volume | undefined> {
   const { name } = located.found;
-  const { options, labels, anonymous } = wanted;
+  const { options = NONE, labels = NONE, anonymous } = wanted;
   const scope = await located.driver.scope(call);
   const record = { ...adoptedRecord(deps, wanted.name ?? name, located, scope), options, labels, anonymous };
   assertWanted(deps.drivers, record, wanted);
@@ -142,7 +145,7 @@ async function make(
   wanted: WantedVolume,
   call: CallOptions,
 ): Promise<Volume | undefined> {
-  const { options, labels, anonymous, holder } = wanted;
+  const { options = NONE, labels = NONE, anonymous, holder } = wanted;
   const record: VolumeRecord = {
     name,
     instance: newToken(),

@@ -90,8 +90,8 @@ export interface CreateVolumeOptions extends CallOptions {
   /** Marks it as one that nobody asked for by name. @defaultValue true without a name */
   readonly anonymous?: boolean;
   /**
-   * What becomes of a name that exists. `return-if-equal`: given back when it has the wanted driver, options and
-   * labels, else VOLUME_CONFLICT. `error`: VOLUME_EXISTS. `return`: given back as it is.
+   * What becomes of a name that exists. `return-if-equal`: given back when driver, options and labels, as far
+   * as they are given, are its own, else VOLUME_CONFLICT (`{}`: it must have none). `error`: VOLUME_EXISTS. `return`: given back as it is.
    * @defaultValue `return-if-equal`: calling twice is harmless, and a volume that is not what was asked for is never
    * handed out in silence
    */

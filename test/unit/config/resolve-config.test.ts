@@ -145,8 +145,20 @@ describe('resolveConfig', () => {
   }
 
   it('says which options are not built yet', () => {
-    assertRefused({ volumeDrivers: [{}] }, 'NOT_BUILT_YET', /volumeDrivers/, 'NOT_IMPLEMENTED');
-    assert.doesNotThrow(() => resolveConfig({ volumeDrivers: [], logDrivers: [] }));
+    assertRefused({ networkDrivers: [{}] }, 'NOT_BUILT_YET', /networkDrivers/, 'NOT_IMPLEMENTED');
+    assert.doesNotThrow(() => resolveConfig({ networkDrivers: [], logDrivers: [] }));
+  });
+
+  it('takes directories of plugins, and leaves the objects of drivers alone', () => {
+    const driver = { name: 'mine' } as never;
+    const config = resolveConfig({ volumeDrivers: [driver], pluginSocketDirs: ['/run/x/'], pluginSpecDirs: [] });
+    assert.deepEqual(config.pluginSocketDirs, ['/run/x']);
+    assert.deepEqual(config.pluginSpecDirs, []);
+    assert.equal(resolveConfig().pluginSocketDirs, undefined);
+    assert.equal(Object.isFrozen(driver), false);
+    assertRefused({ volumeDrivers: driver }, 'BAD_OPTION', /volumeDrivers/);
+    assertRefused({ pluginSocketDirs: '/run/x' }, 'BAD_OPTION', /pluginSocketDirs/);
+    assertRefused({ pluginSpecDirs: ['x'] }, 'BAD_OPTION', /pluginSpecDirs\[0\]/);
   });
 
   it('refuses a profile that is not JSON data', () => {

@@ -52,6 +52,11 @@ describe('create', () => {
       'labels.b',
     ]);
     assert.equal(error.code, 'CONFLICT');
+    // What is not asked for may be anything.
+    assert.equal((await store.create({ name: 'data' })).labels['a'], '1');
+    assert.equal((await store.create({ name: 'data', labels: same.labels })).options['o'], '1');
+    await rejectsWith(store.create({ name: 'data', options: {} }), 'VOLUME_CONFLICT');
+    await rejectsWith(store.create({ name: 'data', options: null as never }), 'BAD_OPTION');
     await rejectsWith(store.create({ ...same, ifExists: 'error' }), 'VOLUME_EXISTS');
     assert.equal((await store.create({ ...wrong, ifExists: 'return' })).labels['a'], '1');
     assert.equal(bed.events.length, 1);
