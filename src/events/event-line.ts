@@ -2,9 +2,13 @@ import { type EngineEvent, EVENT_TYPES, type EventType } from './event.js';
 
 /** What a process reports; the journal adds the position. */
 export interface EventInput {
+  /** What kind of thing it happened to. */
   readonly type: EventType;
+  /** What happened: `create`, `mount`… */
   readonly action: string;
+  /** Id of the object. */
   readonly id: string;
+  /** Facts and labels. */
   readonly attributes?: Readonly<Record<string, string>>;
   /** Default: now. */
   readonly time?: Date;

@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 
 /** A process for certain: pids are reused, so a bare pid is never stored or signalled. */
 export interface ProcessIdentity {
+  /** Process id. */
   readonly pid: number;
   /** Field 22 of /proc/<pid>/stat: clock ticks after boot. */
   readonly startTime: string;
+  /** Boot of the machine in which it runs. */
   readonly bootId: string;
 }
 

@@ -126,7 +126,7 @@ export class LegacyPlugins implements AsyncDisposable {
     await nextTurn();
     await nextTurn();
   }
-
+  /** Closes it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

@@ -39,11 +39,14 @@ export interface PluginClient {
 export interface PluginFailure {
   /** Name of the plugin, or path of a directory that can't be read. */
   readonly name: string;
+  /** Why it could not be asked. */
   readonly error: Error;
 }
 
 /** What a list of plugins gives. @public */
 export interface PluginList {
+  /** Those that answered. */
   readonly plugins: readonly PluginClient[];
+  /** Those that are there and did not answer. */
   readonly problems: readonly PluginFailure[];
 }

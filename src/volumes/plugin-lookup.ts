@@ -46,6 +46,8 @@ export interface PluginLookup {
 
 /** A plugin that is listed but could not be asked. */
 export interface PluginProblem {
+  /** Name of the plugin. */
   readonly name: string;
+  /** Why it could not be asked. */
   readonly error: Error;
 }

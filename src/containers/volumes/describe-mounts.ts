@@ -2,6 +2,7 @@ import type { UserMount } from '../../spec/index.js';
 
 /** A mount of a container as `inspect` shows it; the runtime's own (/proc, /dev…) are not among them. @public */
 export interface ContainerMount {
+  /** What is mounted. */
   readonly type: 'bind' | 'volume' | 'tmpfs';
   /** The volume's name; `undefined` for one without, as throwaway containers have them, and for other types. */
   readonly name: string | undefined;
@@ -13,6 +14,7 @@ export interface ContainerMount {
   readonly subpath: string | undefined;
   /** Absolute path in the container. */
   readonly destination: string;
+  /** Whether the container can only read it. */
   readonly readOnly: boolean;
   /** `rprivate` unless a bind says otherwise; `undefined` for tmpfs. */
   readonly propagation: string | undefined;

@@ -34,7 +34,7 @@ export interface VolumeDrivers {
 export interface VolumeStoreOptions extends CallOptions {
   /** Absolute path of the state root, the same as an engine's; made when missing. */
   readonly root: string;
-  /** @defaultValue one per root, below `/run/caisson`; all processes of a root must agree on it */
+  /** Directory of run-time facts. @defaultValue one per root, below `/run/caisson`; all processes of a root must agree on it */
   readonly runDir?: string;
   /** Where its drivers come from, beside the built-in `local`. @defaultValue there are no others */
   readonly drivers?: VolumeDrivers;

@@ -6,21 +6,29 @@ import type { DriverVolume, VolumeScope } from '../volume-driver.js';
 export interface StoreDriver {
   /** Full name, with its tag where it has one. */
   readonly name: string;
+  /** Where the driver comes from. */
   readonly source: 'host' | 'built-in' | 'plugin';
   /** Another text when what the driver was told before may be lost to it. */
   readonly generation: string;
+  /** Where its volumes exist. */
   scope(call?: CallOptions): Promise<VolumeScope>;
+  /** As `VolumeDriver.create`. */
   create(
     request: { readonly name: string; readonly options: Readonly<Record<string, string>> },
     call?: CallOptions,
   ): Promise<void>;
+  /** As `VolumeDriver.remove`. */
   remove(name: string, call?: CallOptions): Promise<void>;
+  /** As `VolumeDriver.mount`. */
   mount(
     request: { readonly name: string; readonly id: string },
     call?: CallOptions,
   ): Promise<{ readonly mountpoint: string }>;
+  /** As `VolumeDriver.unmount`. */
   unmount(request: { readonly name: string; readonly id: string }, call?: CallOptions): Promise<void>;
+  /** As `VolumeDriver.get`. */
   get(name: string, call?: CallOptions): Promise<DriverVolume | undefined>;
+  /** As `VolumeDriver.list`. */
   list(call?: CallOptions): Promise<readonly DriverVolume[]>;
 }
 

@@ -4,17 +4,21 @@ import type { VolumeScope } from '../volume-driver.js';
 
 /** A volume as the store knows it. @public */
 export interface Volume {
+  /** Name, unique in the root. */
   readonly name: string;
   /** Full name of the driver that has it, with its tag where it has one. */
   readonly driver: string;
+  /** Where it exists: on this host alone or on every host of a cluster. */
   readonly scope: VolumeScope;
   /** What it was created with; no prototype, so any key is data. */
   readonly options: Readonly<Record<string, string>>;
+  /** Labels; no prototype, so any key is data. */
   readonly labels: Readonly<Record<string, string>>;
   /** True for one that was created without a name. */
   readonly anonymous: boolean;
   /** False for one that a driver has and that nobody has used through this root yet. */
   readonly recorded: boolean;
+  /** When it was made, where the driver knows. */
   readonly createdAt: Date | undefined;
   /** Host path of its content, where its driver told one just now. */
   readonly mountpoint: string | undefined;
@@ -24,6 +28,7 @@ export interface Volume {
 export interface VolumeInspection extends Volume {
   /** Whatever its driver tells of it. */
   readonly status: Readonly<Record<string, unknown>>;
+  /** Who holds it now. */
   readonly holders: readonly VolumeHolder[];
 }
 
@@ -45,9 +50,13 @@ export interface HolderInput {
 
 /** Someone who needs a volume to exist. @public */
 export interface VolumeHolder {
+  /** Id of the holder: a container, or what the host chose. */
   readonly id: string;
+  /** What holds it. */
   readonly kind: HolderKind;
+  /** When the hold began. */
   readonly since: Date;
+  /** The process with which the hold ends. */
   readonly owner: ProcessIdentity | undefined;
   /** Its driver was told to mount it for this holder. */
   readonly mounted: boolean;
@@ -55,7 +64,9 @@ export interface VolumeHolder {
 
 /** A volume made accessible for one holder. @public */
 export interface VolumeMount {
+  /** Name of the volume. */
   readonly name: string;
+  /** Driver of the volume. */
   readonly driver: string;
   /** Id of the holder. */
   readonly holder: string;
@@ -73,9 +84,13 @@ export interface VolumeWarning {
    * `record-unreadable`: see `error`.
    */
   readonly kind: 'driver-failed' | 'name-of-other-driver' | 'lost' | 'record-unreadable';
+  /** The driver that it is about. */
   readonly driver: string | undefined;
+  /** The volume that it is about. */
   readonly volume: string | undefined;
+  /** What is wrong, in a sentence. */
   readonly message: string;
+  /** What the driver threw. */
   readonly error: Error | undefined;
 }
 
@@ -85,7 +100,9 @@ export interface CreateVolumeOptions extends CallOptions {
   readonly name?: string;
   /** With or without tag. @defaultValue the driver that already has this name, else `local` */
   readonly driver?: string;
+  /** Options of the driver. */
   readonly options?: Readonly<Record<string, string>>;
+  /** Labels to find the volume by. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Marks it as one that nobody asked for by name. @defaultValue true without a name */
   readonly anonymous?: boolean;
@@ -102,6 +119,7 @@ export interface CreateVolumeOptions extends CallOptions {
 
 /** Options of `volumes.mount`. @public */
 export interface MountVolumeOptions extends CallOptions {
+  /** Who needs the content. */
   readonly holder: HolderInput;
   /** For the event only: where the holder sees it. */
   readonly destination?: string;
@@ -130,6 +148,7 @@ export interface ReleaseVolumeOptions extends CallOptions {
 export interface VolumeFilter {
   /** The whole name, or an expression that it must match. */
   readonly name?: string | RegExp | readonly (string | RegExp)[];
+  /** Names that begin so. */
   readonly prefix?: string | readonly string[];
   /** With or without tag. */
   readonly driver?: string | readonly string[];
@@ -139,7 +158,9 @@ export interface VolumeFilter {
   readonly labels?: Readonly<Record<string, string | true>>;
   /** True: nobody holds it. */
   readonly dangling?: boolean;
+  /** Only those without a name of their own, or only the others. */
   readonly anonymous?: boolean;
+  /** Volumes of this scope. */
   readonly scope?: VolumeScope | readonly VolumeScope[];
 }
 
@@ -150,6 +171,7 @@ export interface ListVolumesOptions extends VolumeFilter, CallOptions {}
 export interface VolumeList {
   /** By name. */
   readonly volumes: readonly Volume[];
+  /** Drivers that could not be asked, and names that two drivers have. */
   readonly warnings: readonly VolumeWarning[];
 }
 
@@ -157,7 +179,7 @@ export interface VolumeList {
 export interface PruneVolumesOptions extends CallOptions {
   /** Also those that have a name. @defaultValue false: only anonymous ones, as Docker does since version 23 */
   readonly all?: boolean;
-  /** @defaultValue `local` */
+  /** Volumes of these drivers. @defaultValue `local` */
   readonly driver?: string | readonly string[];
   /** Only with all of these; `true`: any value. */
   readonly labels?: Readonly<Record<string, string | true>>;
@@ -173,12 +195,15 @@ export interface PruneVolumesOptions extends CallOptions {
 
 /** What `volumes.prune` did, or would do. @public */
 export interface PruneReport {
+  /** What was removed, or would be, and its size. */
   readonly removed: readonly { readonly name: string; readonly sizeBytes: number | undefined }[];
+  /** Space that was freed, as far as it is known, bytes. */
   readonly reclaimedBytes: number;
   /** Those that could not be removed; one that somebody took meanwhile is not among them. */
   readonly failed: readonly { readonly name: string; readonly error: Error }[];
   /** False when the signal ended it before it had seen all. */
   readonly complete: boolean;
+  /** What could not be asked or removed. */
   readonly warnings: readonly VolumeWarning[];
 }
 
@@ -190,10 +215,13 @@ export interface VolumeUsageOptions extends VolumeFilter, CallOptions {
 
 /** How much a volume takes. @public */
 export interface VolumeUsage {
+  /** Name of the volume. */
   readonly name: string;
+  /** Driver of the volume. */
   readonly driver: string;
   /** `undefined` where it can't be told: another driver's, or content that is elsewhere. */
   readonly sizeBytes: number | undefined;
+  /** Number of holders. */
   readonly holders: number;
 }
 
