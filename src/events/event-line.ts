@@ -1,6 +1,6 @@
 import { type EngineEvent, EVENT_TYPES, type EventType } from './event.js';
 
-/** What a process reports; the journal adds the position. */
+/** What a process reports; the journal adds the position. @public */
 export interface EventInput {
   /** What kind of thing it happened to. */
   readonly type: EventType;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** A process for certain: pids are reused, so a bare pid is never stored or signalled. */
+/** A process for certain: pids are reused, so a bare pid is never stored or signalled. @public */
 export interface ProcessIdentity {
   /** Process id. */
   readonly pid: number;

@@ -1,6 +1,6 @@
 import type { CallOptions } from '../util/signals.js';
 
-/** How one call of a plugin is made. */
+/** How one call of a plugin is made. @public */
 export interface PluginCallOptions extends CallOptions {
   /** For the whole call with its retries, milliseconds. */
   readonly timeoutMs?: number;
@@ -10,7 +10,7 @@ export interface PluginCallOptions extends CallOptions {
   readonly maxAnswerBytes?: number;
 }
 
-/** A plugin that can be called now. */
+/** A plugin that can be called now. @public */
 export interface PluginEndpoint {
   /** Full name, with its tag where it has one. */
   readonly name: string;
@@ -26,7 +26,7 @@ export interface PluginEndpoint {
   hostPath(path: string): string;
 }
 
-/** Where volumes look for plugins: what a PluginStore offers, cut down to what is needed here. */
+/** Where volumes look for plugins: what a PluginStore offers, cut down to what is needed here. @public */
 export interface PluginLookup {
   /**
    * The plugin of that name (with or without tag) that offers the capability, activated; `undefined` when there is none
@@ -44,7 +44,7 @@ export interface PluginLookup {
   release?(name: string, capability: string, holder: string): Promise<void>;
 }
 
-/** A plugin that is listed but could not be asked. */
+/** A plugin that is listed but could not be asked. @public */
 export interface PluginProblem {
   /** Name of the plugin. */
   readonly name: string;

@@ -11,7 +11,7 @@ import { opOf } from './settle.js';
 import type { ForgetVolumesOptions } from './types.js';
 import type { VolumeRecord } from './volume-record.js';
 
-/** What is forgotten: one volume, or all of a driver. */
+/** What is forgotten: one volume, or all of a driver. @public */
 export type ForgetTarget = { readonly volume: string } | { readonly driver: string };
 
 /**
