@@ -6,5 +6,15 @@ import { memory } from './memory.js';
 import { openList } from './open-list.js';
 import { runTrue } from './run-true.js';
 import { throughput } from './throughput.js';
+import { volumes } from './volumes.js';
 
-export const SUITES: readonly Suite[] = [runTrue, execTrue, durableStart, throughput, bigHost, openList, memory];
+export const SUITES: readonly Suite[] = [
+  runTrue,
+  execTrue,
+  durableStart,
+  throughput,
+  bigHost,
+  openList,
+  memory,
+  volumes,
+];

@@ -1,0 +1,78 @@
+import { type Engine, VolumeStore } from 'caisson';
+import { IMAGE, openBenchEngine } from '../support/engine.js';
+import { interleave, timed } from '../support/interleave.js';
+import { type BenchRow, rowOf, valueRow } from '../support/rows.js';
+import { median } from '../support/stats.js';
+import type { Suite } from '../support/suite.js';
+
+const VOLUMES = 1000;
+
+/** What volumes cost: their own verbs, and the start of a container that has one. */
+export const volumes: Suite = {
+  name: 'volumes',
+  runtimes: ['crun'],
+  async run(context) {
+    await using bench = await openBenchEngine(context);
+    const { engine } = bench;
+    await engine.volumes.create({ name: 'data' });
+    const rounds = context.quick ? 40 : 150;
+    return [
+      ...(await startRows(this.name, engine, rounds)),
+      ...(await verbRows(this.name, `${context.dir}/store`, rounds)),
+    ];
+  },
+};
+
+async function startRows(suite: string, engine: Engine, rounds: number): Promise<BenchRow[]> {
+  const run = (binds: readonly string[]) => timed(() => engine.run(IMAGE, ['true'], { binds, check: true }));
+  const without = 'engine.run, a bind of a directory';
+  const withOne = 'engine.run, a named local volume';
+  const anonymous = 'engine.run, a volume without a name';
+  const samples = await interleave(
+    [
+      { name: without, measure: () => run(['/usr:/data']) },
+      { name: withOne, measure: () => run(['data:/data']) },
+      { name: anonymous, measure: () => run(['/data']) },
+    ],
+    { rounds },
+  );
+  const added = (name: string): number => {
+    const base = samples.get(without) ?? [];
+    return median((samples.get(name) ?? []).map((value, round) => value - (base[round] ?? 0)));
+  };
+  return [
+    rowOf(suite, samples, without),
+    rowOf(suite, samples, withOne, { baseline: without }),
+    rowOf(suite, samples, anonymous, { baseline: without }),
+    valueRow(suite, 'a named local volume adds to a start', added(withOne), 'ms', { max: 1 }),
+  ];
+}
+
+async function verbRows(suite: string, root: string, rounds: number): Promise<BenchRow[]> {
+  await using store = await VolumeStore.open({ root, runDir: `${root}-run` });
+  await store.create({ name: 'data' });
+  for (let i = 0; i < VOLUMES - 1; i++) await store.create({ name: `volume-${i}`, labels: { n: String(i % 10) } });
+  const holder = { id: 'bench' };
+  const cases = [
+    {
+      name: 'create and remove',
+      measure: () =>
+        timed(async () => {
+          await store.create({ name: 'once' });
+          await store.remove('once');
+        }),
+    },
+    {
+      name: 'mount and unmount',
+      measure: () =>
+        timed(async () => {
+          await store.mount('data', { holder });
+          await store.unmount('data', holder.id);
+        }),
+    },
+    { name: `list ${VOLUMES}`, measure: () => timed(() => store.list()) },
+    { name: `list ${VOLUMES} by a label`, measure: () => timed(() => store.list({ labels: { n: '3' } })) },
+  ];
+  const samples = await interleave(cases, { rounds });
+  return cases.map(({ name }) => rowOf(suite, samples, name));
+}
