@@ -35,6 +35,8 @@ export const BINARIES = [
   { name: 'gcc', apt: 'gcc', need: 'tests', optional: true },
   { name: 'C headers', file: '/usr/include/stdio.h', apt: 'libc6-dev', need: 'tests', optional: true },
   { name: 'openssl', apt: 'openssl', need: 'tests', optional: true },
+  { name: 'docker-registry', apt: 'docker-registry', need: 'tests', optional: true },
+  { name: 'setpriv', apt: 'util-linux', need: 'tests', optional: true },
   { name: 'tini-static', apt: 'tini', need: 'tests', optional: true },
   {
     name: 'runtime-spec schemas',
