@@ -9,7 +9,11 @@ const lib = join(PROJECT, 'lib');
 mkdirSync(lib, { recursive: true });
 for (const name of readdirSync(lib)) if (name.endsWith('.js')) rmSync(join(lib, name));
 await build({
-  entryPoints: { caisson: join(PROJECT, 'dist/index.js') },
+  entryPoints: {
+    caisson: join(PROJECT, 'dist/index.js'),
+    // The thread that unpacks layers: started by its path beside the others.
+    'unpack-worker': join(PROJECT, 'dist/images/transfer/unpack-worker.js'),
+  },
   outdir: lib,
   bundle: true,
   splitting: true,

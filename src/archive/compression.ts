@@ -1,6 +1,7 @@
 import { Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { engineError } from '../errors/index.js';
+import { findExecutable } from '../os/index.js';
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
 import { filterThroughChild } from './child-filter.js';
 
@@ -38,6 +39,11 @@ export interface DecompressLimits {
   readonly ratioFromBytes?: number;
 }
 
+export interface DecompressOptions extends CallOptions {
+  /** Unpack gzip with `igzip` where the host has it: twice as fast as zlib for large data. @defaultValue false */
+  readonly usesPrograms?: boolean;
+}
+
 /** Larger than Node's default: layers unpack in less than half the time. */
 const CHUNK_SIZE = 256 * 1024;
 
@@ -54,7 +60,7 @@ export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   kind: Compression,
   limits: DecompressLimits = {},
-  call: CallOptions = {},
+  call: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const meter = new Meter(limits);
   const counted = meter.input(source, call.signal);
@@ -68,12 +74,15 @@ export async function* decompress(
 function decompressor(
   source: AsyncIterable<Uint8Array>,
   kind: Compression,
-  call: CallOptions,
+  call: DecompressOptions,
 ): AsyncIterable<Uint8Array> {
   switch (kind) {
     case 'none':
       return source;
     case 'gzip':
+      if (call.usesPrograms && findExecutable('igzip') !== undefined) {
+        return filterThroughChild(source, 'igzip', ['-dc'], call);
+      }
       return through(source, zlib.createGunzip({ chunkSize: CHUNK_SIZE }), kind);
     case 'zstd': {
       const native = nativeZstd();

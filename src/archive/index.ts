@@ -5,6 +5,7 @@ export {
   compressGzip,
   DETECT_BYTES,
   type DecompressLimits,
+  type DecompressOptions,
   decompress,
   detectCompression,
 } from './compression.js';
