@@ -136,7 +136,7 @@ export function parseManifestOrIndex(
     throw ambiguous(what, `says mediaType ${quote(own)} but its descriptor says ${quote(mediaType)}`);
   }
   const type = (own as string | undefined) || mediaType || guessType(fields);
-  if (fields['schemaVersion'] === 1 || /docker\.distribution\.manifest\.v1\+/.test(type)) {
+  if ((fields['schemaVersion'] === 1 && 'fsLayers' in fields) || /docker\.distribution\.manifest\.v1\+/.test(type)) {
     throw engineError(
       'UNSUPPORTED_MEDIA_TYPE',
       `${what} is a Docker schema 1 manifest, which has no verifiable layers`,

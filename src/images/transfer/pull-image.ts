@@ -11,6 +11,7 @@ import { assertFits, recordImage } from '../import/store-image.js';
 import { formatPlatform, hostPlatform, parsePlatform, platformRank } from '../platform.js';
 import { formatReference, parseReference, type Reference, repositoryName, withDefaultTag } from '../reference.js';
 import { readConfig } from '../resolve-image.js';
+import { findTag } from '../tags.js';
 import type { Digest, Platform } from '../types.js';
 import type { BlobSource, ConnectRegistry } from './blob-source.js';
 import { ACCEPT, type FetchedImage, fetchImage, remoteReference, remoteRepository } from './fetch-image.js';
@@ -135,6 +136,8 @@ async function isUnchanged(
   local: ImageRecord,
   call: CallOptions,
 ): Promise<boolean> {
+  // Found under another name: this one is to be remembered too.
+  if (reference.digest !== undefined && findTag(deps.tags, nameOf(reference)) === undefined) return false;
   const repository = repositoryName(reference);
   const known = local.pulls?.filter((pull) => pull.repository === repository && pull.asked === asked) ?? [];
   if (known.length === 0) return false;
