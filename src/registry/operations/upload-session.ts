@@ -3,12 +3,13 @@ import { EngineError, engineError } from '../../errors/index.js';
 import { cleanupSignal } from '../../util/signals.js';
 import type { HttpAnswer } from '../http/http-client.js';
 import { discardBody } from '../http/read-body.js';
-import { badAnswer } from '../http/transport-error.js';
+import { badAnswer, isPassing } from '../http/transport-error.js';
 import { isDigest, type RegistryRepository } from '../names.js';
 import { parseLength, parseUploadRange } from '../protocol/ranges.js';
 import { backoffMs, pause } from '../session/retry.js';
 import type { RegistryRequest } from '../session/session.js';
 import { type BlobToUpload, isWorthAnother, type UploadOptions } from './blob-to-upload.js';
+import { headBlob } from './blobs.js';
 import { at, type Call, type OperationDeps, originFor } from './deps.js';
 
 /** Where an upload goes on. */
@@ -165,30 +166,45 @@ export class UploadSession {
 
   async #close(blob: BlobToUpload, bytes: Buffer | undefined): Promise<void> {
     const { deps, repository, call } = this.#own;
+    const { limits } = deps.session;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#closeOnce(blob, bytes);
+        return;
+      } catch (error) {
+        if (isDigestRefused(error)) {
+          // It may have kept something else of the broken connection than it said.
+          throw this.#wasResumed ? lost(blob, 'mixed up an upload', error) : mismatch(blob, error);
+        }
+        // What is all there need not be sent again because one answer was lost.
+        const isWorthIt = bytes === undefined && (isPassing(error) || EngineError.is(error, 'UNAVAILABLE'));
+        if (call.signal.aborted || !isWorthIt || attempt >= limits.attempts) throw error;
+        if ((await headBlob(deps, repository, blob.digest, call)) !== undefined) return;
+        await pause(backoffMs(attempt, limits), { signal: call.signal });
+      }
+    }
+  }
+
+  async #closeOnce(blob: BlobToUpload, bytes: Buffer | undefined): Promise<void> {
+    const { deps, repository, call } = this.#own;
     const location = new URL(this.#location);
     // Not through URLSearchParams: it would spell the registry's own part anew.
     location.search += `${location.search === '' ? '?' : '&'}digest=${encodeURIComponent(blob.digest)}`;
     const type = bytes === undefined ? {} : { 'Content-Type': 'application/octet-stream' };
-    const answer = await deps.session
-      .send(
-        originFor(repository),
-        {
-          ...this.#request(blob.digest),
-          path: location,
-          method: 'PUT',
-          headers: { ...type, 'Content-Length': String(bytes?.length ?? 0) },
-          body: bytes === undefined ? undefined : () => bytes,
-          isRepeatable: false,
-          headersTimeoutMs: deps.session.limits.commitTimeoutMs,
-          accepts: [201, 204],
-        },
-        call.signal,
-      )
-      .catch((error: unknown) => {
-        if (!isDigestRefused(error)) throw error;
-        // It may have kept something else of the broken connection than it said.
-        throw this.#wasResumed ? lost(blob, 'mixed up an upload', error) : mismatch(blob, error);
-      });
+    const answer = await deps.session.send(
+      originFor(repository),
+      {
+        ...this.#request(blob.digest),
+        path: location,
+        method: 'PUT',
+        headers: { ...type, 'Content-Length': String(bytes?.length ?? 0) },
+        body: bytes === undefined ? undefined : () => bytes,
+        isRepeatable: false,
+        headersTimeoutMs: deps.session.limits.commitTimeoutMs,
+        accepts: [201, 204],
+      },
+      call.signal,
+    );
     discardBody(answer);
     const told = answer.headers['docker-content-digest'];
     if (isDigest(told) && told !== blob.digest) throw mismatch(blob, undefined);
