@@ -1,6 +1,7 @@
 import { EngineError, engineError, quote } from '../../errors/index.js';
 import { findExecutable, SYSTEM_PATH, spawnChild } from '../../os/index.js';
 import { abortError, type CallOptions, raceSignal, throwIfAborted } from '../../util/signals.js';
+import { parseJsonObject } from '../protocol/json-object.js';
 import { isRegistryAuth, type RegistryAuth } from './registry-auth.js';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -105,13 +106,7 @@ async function collect(stream: AsyncIterable<Buffer>, program: string, server: s
 }
 
 function parseAnswer(output: string, program: string, server: string): RegistryAuth | undefined {
-  let answer: { Username?: unknown; Secret?: unknown } | null;
-  try {
-    answer = JSON.parse(output) as typeof answer;
-  } catch {
-    throw failed(program, server, 'gave no JSON');
-  }
-  const { Username: username, Secret: secret } = answer ?? {};
+  const { Username: username, Secret: secret } = parseJsonObject(output) ?? {};
   if (typeof username !== 'string' || typeof secret !== 'string')
     throw failed(program, server, 'gave no Username and Secret');
   if (username === '' && secret === '') return undefined;

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { engineError, quote } from '../../errors/index.js';
+import { parseJsonObject } from '../protocol/json-object.js';
 import { isRegistryAuth, type RegistryAuth } from './registry-auth.js';
 
 /** The part of a Docker or podman configuration file that concerns credentials. */
@@ -49,13 +50,8 @@ const authSchema = v.object({
  * full of secrets. Entries that say nothing (their helper knows) are left out.
  */
 export function parseDockerConfig(json: string, source: string): DockerConfig {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    // The parser's own message quotes the text.
-    throw bad(source, 'is not JSON');
-  }
+  const value = parseJsonObject(json);
+  if (value === undefined) throw bad(source, 'is not a JSON object');
   const result = v.safeParse(configSchema, value, { abortEarly: true });
   if (!result.success) throw bad(source, `is wrong at ${quote(v.getDotPath(result.issues[0]) ?? 'its top')}`);
   const { auths, credHelpers, credsStore } = result.output;

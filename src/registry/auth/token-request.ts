@@ -4,6 +4,7 @@ import type { HttpAnswer, HttpRequest } from '../http/http-client.js';
 import { discardBody, readBody } from '../http/read-body.js';
 import { badAnswer } from '../http/transport-error.js';
 import { readErrorAnswer } from '../protocol/error-answer.js';
+import { parseJsonObject } from '../protocol/json-object.js';
 import type { Secrets } from '../secrets.js';
 import { basicHeader, type RegistryAuth } from './registry-auth.js';
 
@@ -108,14 +109,7 @@ function postForm({ realm, service, scopes, auth, registry }: TokenQuestion): Om
 }
 
 function parseToken(bytes: Buffer, askedAt: number, { secrets }: TokenDeps, realm: URL): Token {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    // The parser's own message would quote what may be a token.
-    throw badAnswer(realm, 'gave a token that is not JSON');
-  }
-  const result = v.safeParse(answerSchema, value, { abortEarly: true });
+  const result = v.safeParse(answerSchema, parseJsonObject(bytes), { abortEarly: true });
   const found = result.success ? result.output : undefined;
   const token = found?.token || found?.access_token;
   if (!token) throw badAnswer(realm, 'gave no usable token');

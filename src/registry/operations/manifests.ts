@@ -4,6 +4,7 @@ import type { HttpAnswer } from '../http/http-client.js';
 import { discardBody, readBody } from '../http/read-body.js';
 import { badAnswer } from '../http/transport-error.js';
 import { describeReference, isDigest, manifestName, type RegistryReference } from '../names.js';
+import { parseJsonObject } from '../protocol/json-object.js';
 import { parseLength } from '../protocol/ranges.js';
 import type { Endpoint } from '../session/endpoints.js';
 import { at, type Call, callerOf, type OperationDeps, originFor } from './deps.js';
@@ -191,13 +192,7 @@ function checkManifest(
 
 /** The mediaType field of a JSON object, empty without one; `undefined` for anything else. */
 function typeOfDocument(bytes: Buffer): string | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  const { mediaType } = value as { mediaType?: unknown };
-  return typeof mediaType === 'string' ? mediaType : '';
+  const value = parseJsonObject(bytes);
+  if (value === undefined) return undefined;
+  return typeof value['mediaType'] === 'string' ? value['mediaType'] : '';
 }

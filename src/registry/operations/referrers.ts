@@ -3,6 +3,7 @@ import { EngineError } from '../../errors/index.js';
 import { readBody } from '../http/read-body.js';
 import { badAnswer } from '../http/transport-error.js';
 import { checkDigest, checkRepository, isDigest, type RegistryRepository } from '../names.js';
+import { parseJsonObject } from '../protocol/json-object.js';
 import type { RegistryRequest } from '../session/session.js';
 import { at, type Call, type OperationDeps, originFor } from './deps.js';
 import { getManifest } from './manifests.js';
@@ -126,13 +127,7 @@ async function askTag(
 }
 
 function parseIndex(bytes: Buffer, url: URL): Referrer[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    throw badAnswer(url, 'gave referrers that are not JSON');
-  }
-  const result = v.safeParse(indexSchema, value, { abortEarly: true });
+  const result = v.safeParse(indexSchema, parseJsonObject(bytes), { abortEarly: true });
   if (!result.success) throw badAnswer(url, 'gave referrers that are no image index');
   return (result.output.manifests ?? []).map((found) => ({
     ...found,

@@ -3,6 +3,7 @@ import type { HttpAnswer } from '../http/http-client.js';
 import { readBody } from '../http/read-body.js';
 import { badAnswer } from '../http/transport-error.js';
 import { checkRepository, isTag, type RegistryRepository } from '../names.js';
+import { parseJsonObject } from '../protocol/json-object.js';
 import { nextLink } from '../protocol/link-header.js';
 import { at, type Call, type OperationDeps, originFor } from './deps.js';
 
@@ -46,13 +47,7 @@ export async function* listTags(
 }
 
 function parsePage(bytes: Buffer, url: URL): readonly string[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    throw badAnswer(url, 'gave a list of tags that is not JSON');
-  }
-  const result = v.safeParse(pageSchema, value, { abortEarly: true });
+  const result = v.safeParse(pageSchema, parseJsonObject(bytes), { abortEarly: true });
   const tags = result.success ? (result.output.tags ?? []) : undefined;
   if (tags === undefined || !tags.every(isTag)) throw badAnswer(url, 'gave a list of tags with something else in it');
   return tags;

@@ -3,6 +3,7 @@ import { quote } from '../../errors/index.js';
 import type { HttpAnswer } from '../http/http-client.js';
 import { readBody } from '../http/read-body.js';
 import type { Secrets } from '../secrets.js';
+import { parseJsonObject } from './json-object.js';
 
 /** What a server said about its refusal. */
 export interface ErrorAnswer {
@@ -52,10 +53,6 @@ export async function readErrorAnswer(
 }
 
 function parse(body: string): { code: string; message: string }[] {
-  try {
-    const result = v.safeParse(errorsSchema, JSON.parse(body));
-    return result.success ? result.output.errors : [];
-  } catch {
-    return [];
-  }
+  const result = v.safeParse(errorsSchema, parseJsonObject(body));
+  return result.success ? result.output.errors : [];
 }
