@@ -11,7 +11,9 @@ export class Secrets {
 
   /** Remembers a secret and the forms in which it travels. */
   add(secret: string): void {
-    const forms = [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')];
+    const base64 = Buffer.from(secret).toString('base64');
+    const quoted = JSON.stringify(secret).slice(1, -1);
+    const forms = [secret, quoted, encodeURIComponent(secret), base64, base64.replace(/=+$/, '')];
     for (const form of forms) {
       if (form.length < MIN_LENGTH) continue;
       this.#known.delete(form);
