@@ -59,10 +59,17 @@ export function readBody(answer: HttpAnswer, options: ReadBodyOptions): Promise<
 }
 
 const KEEP_UP_TO = 64 * 1024;
+const KEEP_FOR_MS = 1_000;
 
-/** Gets rid of a body: a short one is read so that the connection can be kept. */
-export function discardBody(answer: HttpAnswer): void {
-  const length = Number(answer.headers['content-length'] ?? Number.NaN);
-  if (length <= KEEP_UP_TO && !answer.body.destroyed) answer.body.resume();
-  else answer.body.destroy();
+/** Gets rid of a body: a short one is read, so that the connection can be kept; one that is long in size or time is cut off. */
+export function discardBody({ body }: Pick<HttpAnswer, 'body'>): void {
+  let length = 0;
+  const timer = setTimeout(() => body.destroy(), KEEP_FOR_MS);
+  timer.unref();
+  body.once('close', () => clearTimeout(timer));
+  // Counted as it comes: the answer to HEAD announces a length and has no body.
+  body.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > KEEP_UP_TO) body.destroy();
+  });
 }

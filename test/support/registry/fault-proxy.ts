@@ -55,6 +55,8 @@ export interface ProxiedRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Port of the other end: one for all requests of a connection. */
+  readonly remotePort: number;
   /** Bytes of its body that came so far. */
   bodyBytes: number;
   /** Status that was answered; 0 before that. */
@@ -101,6 +103,7 @@ export async function startFaultProxy(
       method: request.method ?? '',
       path: request.url ?? '',
       headers: request.headers,
+      remotePort: request.socket.remotePort ?? 0,
       bodyBytes: 0,
       status: 0,
       sentBytes: 0,
