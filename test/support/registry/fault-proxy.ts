@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What goes wrong with one answer (or request). */
@@ -17,6 +17,8 @@ export type Fault =
   | { readonly kind: 'stall'; readonly afterBytes: number }
   /** The request's body reaches the registry up to here, then both connections are reset. */
   | { readonly kind: 'cut-request'; readonly afterBytes: number }
+  /** The registry does what was asked, but its answer does not come through: the connection is reset instead. */
+  | { readonly kind: 'lose-answer' }
   /** The answer comes, but so late. */
   | { readonly kind: 'delay'; readonly ms: number }
   | { readonly kind: 'throttle'; readonly bytesPerSecond: number }
@@ -53,6 +55,8 @@ export interface ProxiedRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Port of the other end: one for all requests of a connection. */
+  readonly remotePort: number;
   /** Bytes of its body that came so far. */
   bodyBytes: number;
   /** Status that was answered; 0 before that. */
@@ -99,6 +103,7 @@ export async function startFaultProxy(
       method: request.method ?? '',
       path: request.url ?? '',
       headers: request.headers,
+      remotePort: request.socket.remotePort ?? 0,
       bodyBytes: 0,
       status: 0,
       sentBytes: 0,
@@ -110,8 +115,9 @@ export async function startFaultProxy(
     request.pause();
     const fault = chooseFault(seen, rules);
     for (const stream of [request, response]) stream.on('error', () => {});
-    void serve({ request, response, seen, fault, upstream: options.upstream, isTls: tls !== undefined }).catch(() =>
-      request.socket.destroy(),
+    const { socket } = request;
+    void serve({ request, response, socket, seen, fault, upstream: options.upstream, isTls: tls !== undefined }).catch(
+      () => socket.destroy(),
     );
   });
   server.listen(options.port ?? 0, options.address ?? '127.0.0.1');
@@ -165,6 +171,8 @@ function chooseFault(
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** Kept here: a request that is broken off forgets it. */
+  readonly socket: Socket;
   readonly seen: ProxiedRequest;
   readonly fault: Fault | undefined;
   readonly upstream: string | undefined;
@@ -172,9 +180,9 @@ interface Exchange {
 }
 
 async function serve(exchange: Exchange): Promise<void> {
-  const { request, response, seen, fault } = exchange;
+  const { request, response, seen, fault, socket } = exchange;
   if (fault?.kind === 'reset') {
-    request.socket.destroy();
+    socket.destroy();
     return;
   }
   if (fault?.kind === 'hang') return;
@@ -196,7 +204,7 @@ async function serve(exchange: Exchange): Promise<void> {
   await forward(exchange, new URL(exchange.upstream));
 }
 
-async function forward({ request, response, seen, fault, isTls }: Exchange, upstream: URL): Promise<void> {
+async function forward({ request, response, socket, seen, fault, isTls }: Exchange, upstream: URL): Promise<void> {
   const headers = { ...request.headers };
   if (isTls) headers['x-forwarded-proto'] = 'https';
   if (fault?.kind === 'ignore-range') delete headers['range'];
@@ -208,7 +216,7 @@ async function forward({ request, response, seen, fault, isTls }: Exchange, upst
     headers,
     agent: false,
   });
-  onward.on('error', () => request.socket.destroy());
+  onward.on('error', () => socket.destroy());
   response.on('close', () => onward.destroy());
   if (fault?.kind === 'cut-request') {
     let left = fault.afterBytes;
@@ -221,11 +229,16 @@ async function forward({ request, response, seen, fault, isTls }: Exchange, upst
     // The registry gets the time to store what came.
     await sleep(100);
     onward.destroy();
-    request.socket.destroy();
+    socket.destroy();
     return;
   }
   request.pipe(onward);
   const [answer] = (await once(onward, 'response')) as [IncomingMessage];
+  if (fault?.kind === 'lose-answer') {
+    answer.destroy();
+    socket.destroy();
+    return;
+  }
   const given: Record<string, string | string[] | undefined> = { ...answer.headers };
   if (fault?.kind === 'headers') {
     for (const [name, value] of Object.entries(fault.headers)) {
@@ -245,7 +258,7 @@ async function forward({ request, response, seen, fault, isTls }: Exchange, upst
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     const bytes = damaged(chunk, seen.sentBytes, fault);
     seen.sentBytes += bytes.length;
-    if (!response.write(bytes)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    if (!response.write(bytes)) await drained(response);
     if (fault?.kind === 'throttle') {
       await sleep((bytes.length * 1000) / fault.bytesPerSecond);
     }
@@ -253,11 +266,22 @@ async function forward({ request, response, seen, fault, isTls }: Exchange, upst
       if (fault.kind === 'stall') return;
       // What was written must leave before the reset.
       await sleep(20);
-      request.socket.destroy();
+      socket.destroy();
       return;
     }
   }
   response.end();
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+    if (response.destroyed) done();
+  });
 }
 
 function damaged(chunk: Buffer, at: number, fault: Fault | undefined): Buffer {
