@@ -19,6 +19,7 @@ import { probeHost } from '../sysinfo/index.js';
 import { createLog } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
 import { forgetEarlierBoot } from './forget-earlier-boot.js';
+import { LazyRegistry } from './lazy-registry.js';
 import type { EngineParts } from './parts.js';
 import { recover } from './recover.js';
 import { ConfiguredRuntimes } from './runtime-source.js';
@@ -57,6 +58,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
       log('event %s %s could not be written: %o', event.type, event.action, error);
     }
   };
+  const registry = new LazyRegistry();
   const images = await ImageStore.open({
     dir: layout.dir('images'),
     // A directory that the host names may serve several roots: each has a part of its own in it.
@@ -64,6 +66,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     snapshotter,
     emit,
     usedBy: (imageId) => holdersOf(imageId),
+    connect: () => registry.get(),
   });
   const names = new NameIndex({ dir: layout.dir('names') });
   const intents = new IntentStore({ dir: layout.dir('intents') });
@@ -141,6 +144,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
       });
     },
     closeFilters: () => filters.close(),
+    closeRegistry: () => registry.close(),
     closeRuntimes: () => runtimes.close(),
     closeJournal: () => journal.close(),
   };

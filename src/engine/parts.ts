@@ -10,6 +10,7 @@ export interface EngineParts {
   readonly images: ImageStore;
   readonly facts: HostFacts;
   readonly journalEvents: (options: EventOptions) => AsyncIterable<EngineEvent>;
+  readonly closeRegistry: () => Promise<void>;
   readonly closeRuntimes: () => void;
   readonly closeFilters: () => Promise<void>;
   readonly closeJournal: () => void;

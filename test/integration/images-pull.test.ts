@@ -54,7 +54,7 @@ describe('images.pull', { skip }, () => {
   const openLab = (options: { snapshotter?: 'overlay' | 'vfs'; tmpfsBytes?: number } = {}) => {
     proxy.clear();
     const source = plainSource(proxy.url);
-    const lab = new ImageLab({ ...options, connect: async () => source });
+    const lab = new ImageLab({ ...options, connect: () => source });
     return Object.assign(lab, { requests: source.requests });
   };
   /** Unfinished trees: none may stay. */

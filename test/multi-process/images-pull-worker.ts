@@ -7,7 +7,7 @@ import { plainSource } from '#support/plain-source.js';
 const [state, url, reference] = process.argv.slice(2) as [string, string, string];
 const snapshotter = OverlaySnapshotter.open({ dir: join(state, 'snapshots') });
 const source = plainSource(url);
-const store = ImageStore.open({ dir: join(state, 'images'), snapshotter, connect: async () => source });
+const store = ImageStore.open({ dir: join(state, 'images'), snapshotter, connect: () => source });
 await snapshotter.recover();
 await store.recover();
 const say = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);

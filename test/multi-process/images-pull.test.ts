@@ -78,7 +78,7 @@ describe('pulls of several processes', { skip }, () => {
     const store = ImageStore.open({
       dir: join(state, 'images'),
       snapshotter,
-      connect: async () => plainSource(proxy.url),
+      connect: () => plainSource(proxy.url),
     });
     await snapshotter.recover();
     await store.recover();

@@ -22,25 +22,6 @@ export interface RemoteManifest {
   readonly bytes: Uint8Array;
 }
 
-/** What pulling needs of a registry; the registry client fits it. Nothing that it gives is trusted. */
-export interface BlobSource {
-  manifest(
-    reference: RemoteReference,
-    options: { readonly accept?: readonly string[] } & CallOptions,
-  ): Promise<RemoteManifest>;
-  /** `undefined` where there is no such manifest, or a registry does not say its digest. */
-  headManifest(
-    reference: RemoteReference,
-    options: { readonly accept?: readonly string[] } & CallOptions,
-  ): Promise<{ readonly digest: string; readonly mediaType: string } | undefined>;
-  /** The bytes from `offset` on. */
-  blob(
-    repository: RemoteRepository,
-    digest: string,
-    options: { readonly offset?: number; readonly size?: number } & CallOptions,
-  ): Promise<AsyncIterable<Uint8Array>>;
-}
-
 /** Who pulls: overrides what the engine knows of the registry. @public */
 export type RegistryAuth =
   | { readonly username: string; readonly password: string }
@@ -49,7 +30,39 @@ export type RegistryAuth =
   /** A bearer token that the registry takes as it is. */
   | { readonly registryToken: string };
 
-/** Makes the client for one pull; it is disposed of when the pull is over. */
-export type ConnectRegistry = (options: {
+/** Options of each request. */
+export interface RegistryCall extends CallOptions {
   readonly auth?: RegistryAuth;
-}) => Promise<BlobSource & Partial<AsyncDisposable>>;
+}
+
+/** What pulling needs of a registry; the registry client fits it. Nothing that it gives is trusted. */
+export interface BlobSource {
+  manifest(
+    reference: RemoteReference,
+    options: { readonly accept?: readonly string[] } & RegistryCall,
+  ): Promise<RemoteManifest>;
+  /** `undefined` where there is no such manifest, or a registry does not say its digest. */
+  headManifest(
+    reference: RemoteReference,
+    options: { readonly accept?: readonly string[] } & RegistryCall,
+  ): Promise<{ readonly digest: string; readonly mediaType: string } | undefined>;
+  /** The bytes from `offset` on. */
+  blob(
+    repository: RemoteRepository,
+    digest: string,
+    options: { readonly offset?: number; readonly size?: number } & RegistryCall,
+  ): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** Gives the client of all pulls of a store; whoever opened the store closes it. */
+export type ConnectRegistry = () => BlobSource | Promise<BlobSource>;
+
+/** The source with credentials of the caller's own. */
+export function withAuth(source: BlobSource, auth: RegistryAuth | undefined): BlobSource {
+  if (auth === undefined) return source;
+  return {
+    manifest: (reference, options) => source.manifest(reference, { ...options, auth }),
+    headManifest: (reference, options) => source.headManifest(reference, { ...options, auth }),
+    blob: (repository, digest, options) => source.blob(repository, digest, { ...options, auth }),
+  };
+}

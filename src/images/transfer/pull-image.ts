@@ -13,7 +13,7 @@ import { formatReference, parseReference, type Reference, repositoryName, withDe
 import { readConfig } from '../resolve-image.js';
 import { findTag } from '../tags.js';
 import type { Digest, Platform } from '../types.js';
-import type { BlobSource, ConnectRegistry } from './blob-source.js';
+import { type BlobSource, type ConnectRegistry, withAuth } from './blob-source.js';
 import { ACCEPT, type FetchedImage, fetchImage, remoteReference, remoteRepository } from './fetch-image.js';
 import { PullTracker } from './progress.js';
 import type { LayerToPull, PullDeps } from './pull-deps.js';
@@ -60,8 +60,8 @@ export async function pullImage(deps: PullImageDeps, text: string, options: Pull
   const local = findLocal(deps, wanted);
   if (policy === 'never' && local === undefined) throw imageNotFound(text);
   if (local !== undefined && (policy === 'never' || policy === 'missing')) return useLocal(deps, wanted, local, call);
-  const source = await deps.connect(options.auth === undefined ? {} : { auth: options.auth });
   try {
+    const source = withAuth(await deps.connect(), options.auth);
     return await pullFrom(deps, source, wanted, local, call);
   } catch (error) {
     if (options.signal?.aborted) throw abortError(options.signal);
@@ -69,8 +69,6 @@ export async function pullImage(deps: PullImageDeps, text: string, options: Pull
       return useLocal(deps, wanted, local, call);
     }
     throw error;
-  } finally {
-    await source[Symbol.asyncDispose]?.();
   }
 }
 
