@@ -21,6 +21,7 @@ export const BINARIES = [
   { name: 'buildah', apt: 'buildah', need: 'tests', optional: true },
   { name: 'mmdebstrap', apt: 'mmdebstrap', need: 'tests', optional: true },
   { name: 'strace', apt: 'strace', need: 'tests', optional: true },
+  { name: 'igzip', apt: 'isal', need: 'tests', optional: true },
   { name: 'zstd', apt: 'zstd', need: 'tests', optional: true },
   { name: 'xz', apt: 'xz-utils', need: 'tests', optional: true },
   { name: 'bzip2', apt: 'bzip2', need: 'tests', optional: true },

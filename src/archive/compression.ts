@@ -4,6 +4,7 @@ import { engineError } from '../errors/index.js';
 import { findExecutable } from '../os/index.js';
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
 import { filterThroughChild } from './child-filter.js';
+import { RECYCLED_CHUNK, recycledThrough } from './recycled-through.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
@@ -42,6 +43,11 @@ export interface DecompressLimits {
 export interface DecompressOptions extends CallOptions {
   /** Unpack gzip with `igzip` where the host has it: twice as fast as zlib for large data. @defaultValue false */
   readonly usesPrograms?: boolean;
+  /**
+   * A chunk that is given is good until the next one is asked for, and its memory is used again: a third less work for
+   * large data. The source may do the same. @defaultValue false
+   */
+  readonly recycles?: boolean;
 }
 
 /** Larger than Node's default: layers unpack in less than half the time. */
@@ -83,6 +89,7 @@ function decompressor(
       if (call.usesPrograms && findExecutable('igzip') !== undefined) {
         return filterThroughChild(source, 'igzip', ['-dc'], call);
       }
+      if (call.recycles) return recycledThrough(source, zlib.createGunzip({ chunkSize: RECYCLED_CHUNK }), kind);
       return through(source, zlib.createGunzip({ chunkSize: CHUNK_SIZE }), kind);
     case 'zstd': {
       const native = nativeZstd();

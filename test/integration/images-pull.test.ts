@@ -233,7 +233,9 @@ describe('images.pull', { skip }, () => {
     await assert.rejects(lab.store.pull(`${name('wrong')}:1`), hasReason('DIGEST_MISMATCH'));
     assert.equal(lab.store.list().length, 0);
     assert.deepEqual(await extractions(lab), []);
-    assert.deepEqual(readdirSync(lab.path('state/images/content/partial')), []);
+    // Of other layers that were on their way the beginning may stay.
+    const left = readdirSync(lab.path('state/images/content/partial'));
+    assert.ok(!left.some((name) => name.includes(digest.slice(7)) || name.endsWith('.lock')), left.join());
     undo();
     const image = await lab.store.pull(`${name('wrong')}:1`);
     assert.equal(image.manifestDigest, seeded.digest);

@@ -36,7 +36,7 @@ export interface UnpackResult {
   readonly failure?: ErrorMessage;
 }
 
-const CHUNK = 256 * 1024;
+const CHUNK = 128 * 1024;
 /** A program is worth its start for larger layers. */
 const PROGRAM_FROM = 1024 * 1024;
 
@@ -47,6 +47,7 @@ export class UnpackJob {
   readonly #unpacker: LayerUnpacker | undefined;
   readonly #onRead: (position: number) => void;
   readonly #cancel = new AbortController();
+  readonly #buffer = Buffer.allocUnsafeSlow(CHUNK);
   #position = 0;
   #available: number;
   #wake: (() => void) | undefined;
@@ -102,6 +103,7 @@ export class UnpackJob {
       for await (const chunk of openPlain(this.#read(fd), limits.decompress, {
         signal,
         usesPrograms: size >= PROGRAM_FROM,
+        recycles: true,
       })) {
         hash.update(chunk);
         this.#unpacker?.push(chunk);
@@ -133,7 +135,8 @@ export class UnpackJob {
         this.#wake = undefined;
         continue;
       }
-      const chunk = Buffer.allocUnsafeSlow(count);
+      // The first ones are kept until it is known how the data is packed; later each is done with before the next.
+      const chunk = this.#position < CHUNK ? Buffer.allocUnsafeSlow(count) : this.#buffer.subarray(0, count);
       const read = readSync(fd, chunk, 0, count, this.#position);
       if (read === 0) throw engineError('BAD_ARCHIVE', `the layer's file ends at byte ${this.#position} of ${size}`);
       this.#position += read;
