@@ -28,6 +28,7 @@ export type {
   Digest,
   FromHostOptions,
   HostFile,
+  ImageCandidate,
   ImageDetails,
   ImageFormat,
   ImageHealthcheck,
@@ -37,12 +38,20 @@ export type {
   ImageRunConfig,
   ImageSummary,
   ImportImageOptions,
+  LayerProgress,
+  LayerStatus,
   ListImagesOptions,
   LoadImagesOptions,
   MadeImageConfig,
+  OnPullProgress,
   Platform,
+  PullImageOptions,
+  PullPolicy,
+  PullProgress,
+  RegistryAuth,
   RemovedImage,
   RemoveImageOptions,
+  VerifyImage,
 } from './images/index.js';
 export { Images } from './images/index.js';
 export type { LogEntry, LogStream } from './logs/index.js';

@@ -21,6 +21,7 @@ export const BINARIES = [
   { name: 'buildah', apt: 'buildah', need: 'tests', optional: true },
   { name: 'mmdebstrap', apt: 'mmdebstrap', need: 'tests', optional: true },
   { name: 'strace', apt: 'strace', need: 'tests', optional: true },
+  { name: 'igzip', apt: 'isal', need: 'tests', optional: true },
   { name: 'zstd', apt: 'zstd', need: 'tests', optional: true },
   { name: 'xz', apt: 'xz-utils', need: 'tests', optional: true },
   { name: 'bzip2', apt: 'bzip2', need: 'tests', optional: true },
@@ -39,6 +40,8 @@ export const BINARIES = [
   { name: 'openssl', apt: 'openssl', need: 'tests', optional: true },
   { name: 'rclone', apt: 'rclone', need: 'tests', optional: true },
   { name: 'fusermount3', apt: 'fuse3', need: 'tests', optional: true },
+  { name: 'docker-registry', apt: 'docker-registry', need: 'tests', optional: true },
+  { name: 'setpriv', apt: 'util-linux', need: 'tests', optional: true },
   { name: 'tini-static', apt: 'tini', need: 'tests', optional: true },
   {
     name: 'runtime-spec schemas',

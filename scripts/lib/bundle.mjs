@@ -1,7 +1,8 @@
 // dist to lib/caisson.js, the module that users load: three hundred small files cost ten times the import time and
 // 20 MB more memory. Dependencies stay outside; what is imported lazily stays a file of its own.
 // dist/testing becomes lib/testing.js, by itself: a program that runs its tests loads nothing of the library for it,
-// and nothing of the library moves to a file that both would share.
+// and nothing of the library moves to a file that both would share. The same holds for the thread that unpacks layers,
+// which is started by its path beside the library.
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -10,7 +11,7 @@ import { PROJECT } from './run.mjs';
 const lib = join(PROJECT, 'lib');
 mkdirSync(lib, { recursive: true });
 for (const name of readdirSync(lib)) if (name.endsWith('.js')) rmSync(join(lib, name));
-/** What both modules are built with. */
+/** What all modules are built with. */
 const OPTIONS = {
   outdir: lib,
   bundle: true,
@@ -25,11 +26,17 @@ const OPTIONS = {
   minifyWhitespace: true,
   logLevel: 'error',
 };
+const external = ['koffi', 'execa', 'fs-extra', 'proper-lockfile', 'semver', 'debug'];
 await build({
   ...OPTIONS,
   entryPoints: { caisson: join(PROJECT, 'dist/index.js') },
   splitting: true,
   // valibot is bundled: of its one large module a twentieth is used, and loading it whole took a tenth of the import.
-  external: ['koffi', 'execa', 'fs-extra', 'proper-lockfile', 'semver', 'debug'],
+  external,
 });
 await build({ ...OPTIONS, entryPoints: { testing: join(PROJECT, 'dist/testing/index.js') } });
+await build({
+  ...OPTIONS,
+  entryPoints: { 'unpack-worker': join(PROJECT, 'dist/images/transfer/unpack-worker.js') },
+  external,
+});

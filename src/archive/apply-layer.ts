@@ -1,8 +1,8 @@
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
 import type { Ownership } from './layer-metadata.js';
 import type { LayerTarget } from './layer-tree.js';
-import { type LayerLimits, LayerWriter } from './layer-writer.js';
-import { TarParser } from './tar-parser.js';
+import { LayerUnpacker } from './layer-unpacker.js';
+import type { LayerLimits } from './layer-writer.js';
 
 export interface ApplyLayerOptions extends CallOptions {
   /** @defaultValue 64 GiB of file data, 2 000 000 entries */
@@ -18,7 +18,7 @@ export interface AppliedLayer {
   readonly entries: number;
 }
 
-const DEFAULT_LIMITS: LayerLimits = { maxBytes: 64 * 2 ** 30, maxEntries: 2_000_000 };
+export const DEFAULT_LAYER_LIMITS: LayerLimits = { maxBytes: 64 * 2 ** 30, maxEntries: 2_000_000 };
 
 /**
  * Unpacks an uncompressed layer archive (OCI image-spec layer.md) into `target`: owners, modes, times in nanoseconds,
@@ -36,17 +36,18 @@ export async function applyLayer(
   options: ApplyLayerOptions = {},
 ): Promise<AppliedLayer> {
   throwIfAborted(options.signal);
-  const writer = new LayerWriter(target, { ...DEFAULT_LIMITS, ...options.limits }, options.ownership ?? 'image');
-  const parser = new TarParser(writer);
+  const unpacker = new LayerUnpacker(target, {
+    limits: { ...DEFAULT_LAYER_LIMITS, ...options.limits },
+    ownership: options.ownership ?? 'image',
+  });
   try {
     for await (const chunk of source) {
       throwIfAborted(options.signal);
-      parser.push(chunk);
+      unpacker.push(chunk);
     }
-    parser.end();
-    writer.finish();
+    unpacker.end();
   } finally {
-    writer.close();
+    unpacker.close();
   }
-  return { bytes: writer.bytes, entries: writer.entries };
+  return { bytes: unpacker.bytes, entries: unpacker.entries };
 }

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { engineError, quote } from '../errors/index.js';
-import { findExecutable, SYSTEM_ENV, spawnChild } from '../os/index.js';
+import { type Child, findExecutable, SYSTEM_ENV, spawnChild } from '../os/index.js';
 import { abortError, type CallOptions, listenForAbort } from '../util/signals.js';
+import { openRecycledPipe } from './recycled-pipe.js';
 
 /**
  * Runs a stream through a program. Throws TOOL_MISSING when the host lacks it and BAD_ARCHIVE when it fails; the
@@ -12,7 +13,7 @@ export async function* filterThroughChild(
   source: AsyncIterable<Uint8Array>,
   program: string,
   args: readonly string[],
-  call: CallOptions = {},
+  call: CallOptions & { readonly recycles?: boolean } = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const file = findExecutable(program);
   if (file === undefined) {
@@ -20,7 +21,13 @@ export async function* filterThroughChild(
       details: { program },
     });
   }
-  const child = spawnChild({ file, args, env: SYSTEM_ENV, stdin: 'pipe' });
+  const output = call.recycles ? openRecycledPipe() : undefined;
+  let child: Child;
+  try {
+    child = spawnChild({ file, args, env: SYSTEM_ENV, stdin: 'pipe', stdout: output?.writeFd ?? 'pipe' });
+  } finally {
+    output?.closeWriteFd();
+  }
   const stdin = child.stdin as Writable;
   const feeder = new AbortController();
   const feeding = feed(source, stdin, feeder.signal);
@@ -28,7 +35,7 @@ export async function* filterThroughChild(
   const onAbort = () => child.kill('SIGKILL');
   listenForAbort(call.signal, onAbort);
   try {
-    yield* child.stdout as AsyncIterable<Uint8Array>;
+    yield* output?.read() ?? (child.stdout as AsyncIterable<Uint8Array>);
     const failure = await feeding;
     const exit = await child.exit;
     if (call.signal?.aborted) throw abortError(call.signal);
@@ -44,6 +51,7 @@ export async function* filterThroughChild(
     child.kill('SIGKILL');
     stdin.destroy();
     child.stdout?.destroy();
+    output?.close();
     await child.exit;
   }
 }

@@ -1,8 +1,10 @@
 import { Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { engineError } from '../errors/index.js';
+import { findExecutable } from '../os/index.js';
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
 import { filterThroughChild } from './child-filter.js';
+import { RECYCLED_CHUNK, recycledThrough } from './recycled-through.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
@@ -38,6 +40,16 @@ export interface DecompressLimits {
   readonly ratioFromBytes?: number;
 }
 
+export interface DecompressOptions extends CallOptions {
+  /** Unpack gzip with `igzip` where the host has it: twice as fast as zlib for large data. @defaultValue false */
+  readonly usesPrograms?: boolean;
+  /**
+   * A chunk that is given is good until the next one is asked for, and its memory is used again: a third less work for
+   * large data. The source may do the same. @defaultValue false
+   */
+  readonly recycles?: boolean;
+}
+
 /** Larger than Node's default: layers unpack in less than half the time. */
 const CHUNK_SIZE = 256 * 1024;
 
@@ -54,7 +66,7 @@ export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   kind: Compression,
   limits: DecompressLimits = {},
-  call: CallOptions = {},
+  call: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const meter = new Meter(limits);
   const counted = meter.input(source, call.signal);
@@ -68,12 +80,16 @@ export async function* decompress(
 function decompressor(
   source: AsyncIterable<Uint8Array>,
   kind: Compression,
-  call: CallOptions,
+  call: DecompressOptions,
 ): AsyncIterable<Uint8Array> {
   switch (kind) {
     case 'none':
       return source;
     case 'gzip':
+      if (call.usesPrograms && findExecutable('igzip') !== undefined) {
+        return filterThroughChild(source, 'igzip', ['-dc'], call);
+      }
+      if (call.recycles) return recycledThrough(source, zlib.createGunzip({ chunkSize: RECYCLED_CHUNK }), kind);
       return through(source, zlib.createGunzip({ chunkSize: CHUNK_SIZE }), kind);
     case 'zstd': {
       const native = nativeZstd();

@@ -12,6 +12,7 @@ import {
 import { errnoOf, lgetxattr, lsetxattr, mknod } from '../os/syscalls/index.js';
 import { badLayer } from './archive-error.js';
 import { byteString, fsPath, syscallPath } from './byte-string.js';
+import type { DeferredSteps } from './deferred-steps.js';
 import { copyMetadata, type Ownership, setTime } from './layer-metadata.js';
 
 /**
@@ -34,8 +35,10 @@ export interface Directory {
   inTarget: boolean;
   /** Made just now, so that nothing of an older one sticks to it. */
   isNew: boolean;
-  /** The lower directories that show through, top first; none in a tree that is not an overlay. */
-  lowers: readonly string[];
+  /** True once the archive said what it is like. */
+  hasEntry: boolean;
+  /** The lower directories that show through, top first; looked for when first needed, for most are never asked for. */
+  lowers: readonly string[] | undefined;
   readonly children: Map<string, Directory>;
 }
 
@@ -65,17 +68,28 @@ export class LayerTree {
    * is about lower layers only, wherever it stands in the archive.
    */
   readonly ownPaths = new Set<string>();
+  /** What waits for the lower layers, while they are not known. */
+  deferred: DeferredSteps | undefined;
   readonly #ownership: Ownership;
   #wasAnyRemoved = false;
   /** Directories by the path that an entry gave, links in it resolved. */
   readonly #resolved = new Map<string, Directory>();
 
-  constructor(target: LayerTarget, ownership: Ownership) {
+  constructor(target: LayerTarget, ownership: Ownership, deferred?: DeferredSteps) {
     this.isOverlay = target.whiteouts === 'overlay';
     this.#ownership = ownership;
+    this.deferred = deferred;
     const path = byteString(target.path.replace(/\/+$/, ''));
     const lowers = this.isOverlay ? target.lowerPaths.map(byteString) : [];
-    this.root = { parent: undefined, path, inTarget: true, isNew: false, lowers, children: new Map() };
+    this.root = {
+      parent: undefined,
+      path,
+      inTarget: true,
+      isNew: false,
+      hasEntry: false,
+      lowers,
+      children: new Map(),
+    };
     if (lowers[0] !== undefined) copyMetadata(lowers[0], path, ownership);
     this.directoryTimes.set(path, lstatSync(fsPath(path), { bigint: true }).mtimeNs);
   }
@@ -96,12 +110,24 @@ export class LayerTree {
   }
 
   #findInLowers(directory: Directory, name: string): FoundNode | undefined {
-    for (const lower of directory.lowers) {
+    for (const lower of this.lowersOf(directory)) {
       const path = `${lower}/${name}`;
       const stat = lstat(path);
       if (stat !== undefined) return isWhiteout(stat) ? undefined : { path, stat, inTarget: false };
     }
     return undefined;
+  }
+
+  /** The lower directories that show through `directory`, top first; none in a tree that is no overlay. */
+  lowersOf(directory: Directory): readonly string[] {
+    if (this.deferred !== undefined) return [];
+    if (directory.lowers === undefined) {
+      const parent = directory.parent as Directory;
+      const name = directory.path.slice(parent.path.length + 1);
+      const hides = directory.inTarget && !directory.isNew && isOpaque(directory.path);
+      directory.lowers = !this.isOverlay || hides ? [] : mergedAt(this.lowersOf(parent), name);
+    }
+    return directory.lowers;
   }
 
   /** The directory that `components` lead to in the merged tree; undefined where one is missing or is none. */
@@ -137,9 +163,13 @@ export class LayerTree {
       }
       const found = this.find(directory, name);
       if (found === undefined) {
-        if (!create) return undefined;
+        if (!create) {
+          this.deferred?.miss(`${directory.path}/${name}`);
+          return undefined;
+        }
         directory = this.makeDirectory(directory, name);
         this.directoryTimes.set(directory.path, mtimeNs);
+        this.deferred?.add({ kind: 'implied', directory });
       } else if (found.stat.isDirectory()) {
         directory = this.#enter(directory, name, found);
       } else if (found.stat.isSymbolicLink()) {
@@ -158,10 +188,7 @@ export class LayerTree {
 
   #enter(parent: Directory, name: string, found: FoundNode): Directory {
     const path = `${parent.path}/${name}`;
-    const showsLower = this.isOverlay && !(found.inTarget && isOpaque(path));
-    const lowers = showsLower ? lowersOf(parent.lowers, name) : [];
-    const directory: Directory = { parent, path, inTarget: found.inTarget, isNew: false, lowers, children: new Map() };
-    parent.children.set(name, directory);
+    const directory = this.#known(parent, name, { inTarget: found.inTarget, isNew: false });
     if (found.inTarget && !this.directoryTimes.has(path)) this.directoryTimes.set(path, found.stat.mtimeNs);
     return directory;
   }
@@ -177,7 +204,7 @@ export class LayerTree {
   materialize(directory: Directory): void {
     if (directory.inTarget) return;
     this.materialize(directory.parent as Directory);
-    const lower = directory.lowers[0] as string;
+    const lower = this.lowersOf(directory)[0] as string;
     mkdirSync(fsPath(directory.path), 0o700);
     directory.inTarget = true;
     copyMetadata(lower, directory.path, this.#ownership);
@@ -197,25 +224,27 @@ export class LayerTree {
     // Neither the umask of the process nor a setgid parent must show.
     if (this.#ownership === 'image') lchownSync(fsPath(path), 0, 0);
     chmodSync(fsPath(path), 0o755);
-    const directory = this.#adopt(parent, name, path);
+    const directory = this.#known(parent, name, { inTarget: true, isNew: true });
+    this.deferred?.made(path);
     // What stood here hid the lower directory; the new one must go on hiding it.
     if (existing !== undefined) this.makeOpaque(directory);
     return directory;
   }
 
-  #adopt(parent: Directory, name: string, path: string): Directory {
-    const lowers = this.isOverlay ? lowersOf(parent.lowers, name) : [];
-    const directory: Directory = { parent, path, inTarget: true, isNew: true, lowers, children: new Map() };
+  #known(parent: Directory, name: string, facts: Pick<Directory, 'inTarget' | 'isNew'>): Directory {
+    const path = `${parent.path}/${name}`;
+    const directory: Directory = { parent, path, ...facts, hasEntry: false, lowers: undefined, children: new Map() };
     parent.children.set(name, directory);
     return directory;
   }
 
   /** Hides everything that lower layers have in `directory` (overlay only). */
   makeOpaque(directory: Directory): void {
-    if (directory.lowers.length === 0) return;
+    const lowers = this.lowersOf(directory);
+    if (lowers.length === 0) return;
     if (directory.parent === undefined) {
       // The kernel does not heed the attribute on the root: each name is hidden by itself.
-      for (const name of new Set(directory.lowers.flatMap((lower) => readdirSync(fsPath(lower), 'latin1')))) {
+      for (const name of new Set(lowers.flatMap((lower) => readdirSync(fsPath(lower), 'latin1')))) {
         this.hide(directory, name);
       }
       return;
@@ -259,8 +288,26 @@ export class LayerTree {
 
   /** Removes what the target has at `name`, with everything in it. */
   remove(directory: Directory, name: string): void {
+    this.deferred?.giveUp();
     removeTree(`${directory.path}/${name}`);
     this.forget(directory, name);
+  }
+
+  /**
+   * Gives a directory that no entry had described, and that was made before the lower layers were known, what they say.
+   * False when they have no directory there: entries below it belong elsewhere.
+   */
+  settleImplied(directory: Directory): boolean {
+    const parent = directory.parent as Directory;
+    const found = this.#findInLowers(parent, directory.path.slice(parent.path.length + 1));
+    if (found === undefined) return true;
+    if (!found.stat.isDirectory()) return false;
+    const [lower] = this.lowersOf(directory);
+    if (lower !== undefined && !directory.hasEntry) {
+      copyMetadata(lower, directory.path, this.#ownership);
+      this.directoryTimes.set(directory.path, (lstat(lower) as BigIntStats).mtimeNs);
+    }
+    return true;
   }
 
   /** Must be called when a directory or a symbolic link at `name` went away or changed. */
@@ -270,9 +317,20 @@ export class LayerTree {
     this.#resolved.clear();
   }
 
+  /** Gives the root where the tree was moved to what the lower layers say, unless the layer says it, and all their times. */
+  finishMoved(path: string, hasRootEntry: boolean): void {
+    const [lower] = this.root.lowers ?? [];
+    if (lower !== undefined && !hasRootEntry) {
+      copyMetadata(lower, byteString(path), this.#ownership);
+      this.directoryTimes.set(this.root.path, (lstat(lower) as BigIntStats).mtimeNs);
+    }
+    this.setDirectoryTimes(byteString(path));
+  }
+
   /** Sets the times of the directories: after everything else, for each change in one alters its time. */
-  setDirectoryTimes(): void {
-    for (const [path, mtimeNs] of this.directoryTimes) {
+  setDirectoryTimes(movedTo = this.root.path): void {
+    for (const [known, mtimeNs] of this.directoryTimes) {
+      const path = movedTo + known.slice(this.root.path.length);
       if (!this.#wasAnyRemoved || lstat(path)?.isDirectory()) setTime(path, mtimeNs);
     }
   }
@@ -289,7 +347,7 @@ function lstat(path: string): BigIntStats | undefined {
 }
 
 /** The lower directories that merge at `name`, top first: up to a whiteout, a non-directory or an opaque one. */
-function lowersOf(lowers: readonly string[], name: string): string[] {
+function mergedAt(lowers: readonly string[], name: string): string[] {
   const result: string[] = [];
   for (const lower of lowers) {
     const path = `${lower}/${name}`;

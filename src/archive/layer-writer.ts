@@ -2,8 +2,9 @@ import { closeSync, constants, ftruncateSync, linkSync, openSync, symlinkSync, w
 import { EngineError, engineError } from '../errors/index.js';
 import { errnoOf, mkfifo, mknod } from '../os/syscalls/index.js';
 import { badLayer } from './archive-error.js';
-import { fsPath, syscallPath } from './byte-string.js';
+import { byteString, fsPath, syscallPath } from './byte-string.js';
 import { copyUp } from './copy-up.js';
+import type { DeferredSteps } from './deferred-steps.js';
 import { deleteAllOthers, deleteOthers } from './delete-others.js';
 import { checkXattrs, dropOtherXattrs, type Ownership, setFileMetadata, setNodeMetadata } from './layer-metadata.js';
 import { splitLayerPath, whiteoutOf } from './layer-path.js';
@@ -30,9 +31,11 @@ export class LayerWriter implements TarSink {
   readonly #ownership: Ownership;
   #file: { readonly fd: number; readonly path: string; readonly entry: TarEntry } | undefined;
   #entry: TarEntry | undefined;
+  #rootEntry: TarEntry | undefined;
 
-  constructor(target: LayerTarget, limits: LayerLimits, ownership: Ownership) {
-    this.#tree = new LayerTree(target, ownership);
+  /** `deferred`: the lower layers are not there yet; what needs them is put there for `settle`. */
+  constructor(target: LayerTarget, limits: LayerLimits, ownership: Ownership, deferred?: DeferredSteps) {
+    this.#tree = new LayerTree(target, ownership, deferred);
     this.#limits = limits;
     this.#ownership = ownership;
   }
@@ -70,6 +73,38 @@ export class LayerWriter implements TarSink {
     this.#guard(() => this.#tree.setDirectoryTimes());
   }
 
+  /** Does what waited for the lower layers, in the archive's order. False when the layer must be unpacked on them again. */
+  settle(lowerPaths: readonly string[]): boolean {
+    this.#entry = undefined;
+    const tree = this.#tree;
+    const steps = tree.deferred?.steps ?? [];
+    tree.deferred = undefined;
+    tree.root.lowers = lowerPaths.map(byteString);
+    for (const step of steps) {
+      if (step.kind === 'implied') {
+        if (!this.#guarded(() => tree.settleImplied(step.directory))) return false;
+        continue;
+      }
+      this.#guarded(() => {
+        const directory = step.directory ?? tree.findDirectory(step.components, step.entryPath);
+        if (directory !== undefined) this.#whiteout(directory, step.name);
+      });
+    }
+    return true;
+  }
+
+  /** The tree was moved to `path`, whose lower layers are those of `settle`: does what has to come last there. */
+  finishAt(path: string): void {
+    this.#guard(() => {
+      const entry = this.#rootEntry;
+      if (entry !== undefined) {
+        setNodeMetadata(byteString(path), entry, this.#ownership);
+        dropOtherXattrs(byteString(path), entry);
+      }
+      this.#tree.finishMoved(path, entry !== undefined);
+    });
+  }
+
   /** Closes the file that is being written, if any. */
   close(): void {
     const file = this.#file;
@@ -90,11 +125,16 @@ export class LayerWriter implements TarSink {
     if (whiteout.kind !== 'none') {
       if (entry.type !== 'file' && entry.type !== 'hardlink')
         throw badLayer(entry.path, `is a whiteout but a ${entry.type}`);
-      const directory = this.#tree.findDirectory(components.slice(0, -1), entry.path);
-      // Nothing is there that could be hidden.
-      if (directory === undefined) return;
-      if (whiteout.kind === 'opaque') this.#hideAll(directory);
-      else this.#hide(directory, whiteout.name);
+      components.pop();
+      const directory = this.#tree.findDirectory(components, entry.path);
+      const name = whiteout.kind === 'hide' ? whiteout.name : undefined;
+      const { deferred } = this.#tree;
+      if (deferred !== undefined) {
+        deferred.add({ kind: 'whiteout', directory, components, entryPath: entry.path, name });
+      } else if (directory !== undefined) {
+        // Otherwise nothing is there that could be hidden.
+        this.#whiteout(directory, name);
+      }
       return;
     }
     if (entry.xattrs.size > 0) checkXattrs(entry);
@@ -111,21 +151,23 @@ export class LayerWriter implements TarSink {
 
   #placeRoot(entry: TarEntry): void {
     if (entry.type !== 'directory') throw badLayer(entry.path, `replaces the root directory by a ${entry.type}`);
+    this.#rootEntry = entry;
     this.#setDirectory(this.#tree.root, entry);
   }
 
-  #hide(directory: Directory, name: string): void {
-    if (this.#tree.isOverlay) this.#tree.hide(directory, name);
-    else deleteOthers(this.#tree, directory, name);
-  }
-
-  #hideAll(directory: Directory): void {
-    if (this.#tree.isOverlay) this.#tree.makeOpaque(directory);
-    else deleteAllOthers(this.#tree, directory);
+  /** Hides `name` of lower layers, or all they have in the directory. */
+  #whiteout(directory: Directory, name: string | undefined): void {
+    const tree = this.#tree;
+    if (tree.isOverlay) {
+      if (name === undefined) tree.makeOpaque(directory);
+      else tree.hide(directory, name);
+    } else if (name === undefined) deleteAllOthers(tree, directory);
+    else deleteOthers(tree, directory, name);
   }
 
   #create(entry: TarEntry, parent: Directory, name: string): void {
     const path = `${parent.path}/${name}`;
+    this.#tree.deferred?.made(path);
     switch (entry.type) {
       case 'directory':
         this.#setDirectory(this.#tree.makeDirectory(parent, name), entry);
@@ -165,6 +207,7 @@ export class LayerWriter implements TarSink {
     setNodeMetadata(directory.path, entry, this.#ownership);
     if (!directory.isNew) dropOtherXattrs(directory.path, entry);
     directory.isNew = false;
+    directory.hasEntry = true;
     this.#tree.directoryTimes.set(directory.path, entry.mtimeNs);
   }
 
@@ -176,6 +219,11 @@ export class LayerWriter implements TarSink {
     const target =
       targetName === undefined || directory === undefined ? undefined : this.#tree.find(directory, targetName);
     if (target === undefined || directory === undefined) {
+      // It may be a file of a lower layer.
+      if (this.#tree.deferred !== undefined) {
+        this.#tree.deferred.giveUp();
+        return;
+      }
       throw badLayer(entry.path, 'is a hard link to a file that does not exist in the image');
     }
     if (target.stat.isDirectory()) throw badLayer(entry.path, 'is a hard link to a directory');
@@ -209,8 +257,12 @@ export class LayerWriter implements TarSink {
 
   /** Gives errors of the system the entry they belong to. */
   #guard(run: () => void): void {
+    this.#guarded(run);
+  }
+
+  #guarded<T>(run: () => T): T {
     try {
-      run();
+      return run();
     } catch (error) {
       throw this.#explain(error);
     }

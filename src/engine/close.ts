@@ -4,6 +4,7 @@ import type { EngineParts } from './parts.js';
 export async function closeEngine(parts: EngineParts): Promise<void> {
   const { deps } = parts;
   await deps.live.close();
+  await parts.closeRegistry();
   await parts.closeFilters();
   await deps.exits.close();
   await parts.volumes.close();

@@ -20,6 +20,7 @@ import { createLog } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
 import { Drivers } from './drivers-facet.js';
 import { forgetEarlierBoot } from './forget-earlier-boot.js';
+import { LazyRegistry } from './lazy-registry.js';
 import type { EngineParts } from './parts.js';
 import { doLater, recover } from './recover.js';
 import { ConfiguredRuntimes } from './runtime-source.js';
@@ -60,6 +61,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
       log('event %s %s could not be written: %o', event.type, event.action, error);
     }
   };
+  const registry = new LazyRegistry();
   const images = await ImageStore.open({
     dir: layout.dir('images'),
     // A directory that the host names may serve several roots: each has a part of its own in it.
@@ -67,6 +69,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     snapshotter,
     emit,
     usedBy: (imageId) => holdersOf(imageId),
+    connect: () => registry.get(),
   });
   const names = new NameIndex({ dir: layout.dir('names') });
   const intents = new IntentStore({ dir: layout.dir('intents') });
@@ -153,6 +156,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
       });
     },
     closeFilters: () => filters.close(),
+    closeRegistry: () => registry.close(),
     closeRuntimes: () => runtimes.close(),
     closeJournal: () => journal.close(),
   };

@@ -14,6 +14,7 @@ export interface EngineParts {
   readonly drivers: Drivers;
   readonly facts: HostFacts;
   readonly journalEvents: (options: EventOptions) => AsyncIterable<EngineEvent>;
+  readonly closeRegistry: () => Promise<void>;
   readonly closeRuntimes: () => void;
   readonly closeFilters: () => Promise<void>;
   readonly closeJournal: () => void;

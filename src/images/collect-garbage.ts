@@ -20,11 +20,14 @@ export interface Candidates {
 export async function collectGarbage(deps: GarbageDeps, candidates: Candidates, call: CallOptions = {}): Promise<void> {
   const { records, problems } = deps.images.list();
   if (problems.length > 0) return;
-  const needed = new Set<Digest>(deps.leases.readLive().digests);
+  const needed = new Set<Digest>();
   for (const record of records.values()) {
     for (const digest of blobsOf(record)) needed.add(digest);
     for (const chainId of chainIdsOf(record.diffIds)) needed.add(chainId);
   }
+  // What an unfinished pull left has become part of images.
+  deps.leases.dropKept(needed);
+  for (const digest of deps.leases.readLive().digests) needed.add(digest);
   // A layer's blob and its chain id may be the same digest: each is looked up in its own place.
   for (const digest of candidates.blobs) if (!needed.has(digest)) deps.content.delete(digest);
   await removeLayers(deps, new Set([...candidates.layers].filter((chainId) => !needed.has(chainId))), call);

@@ -2,15 +2,20 @@ import { engineError, quote } from '../errors/index.js';
 import type { CallOptions } from '../util/signals.js';
 import { digestHex } from './digest.js';
 import type { ImageDeps } from './image-deps.js';
-import type { ImageRecord } from './image-record.js';
+import type { ImageRecord, PullRef } from './image-record.js';
 import { familiarString, type Reference } from './reference.js';
 import { setTag } from './tag-image.js';
 import { findTag } from './tags.js';
+
+/** Digests of one image that are remembered. */
+const MAX_PULLS = 64;
 
 export interface CommitImageOptions extends CallOptions {
   readonly references: readonly Reference[];
   /** Move a name that another image has; else it throws NAME_TAKEN. */
   readonly replaceTags: boolean;
+  /** What the event says. @defaultValue `import` */
+  readonly action?: 'import' | 'pull';
 }
 
 export type CommitDeps = Pick<ImageDeps, 'images' | 'tags' | 'lock' | 'now' | 'emit'>;
@@ -29,13 +34,22 @@ export async function commitImage(
     const others = before?.manifests.filter(({ digest }) => digest !== image.manifests[0]?.digest) ?? [];
     deps.images.write(key, {
       ...image,
+      pulls: mergePulls(image.pulls, before?.pulls),
       manifests: [...image.manifests, ...others],
       importedAt: before?.importedAt ?? deps.now().toISOString(),
     });
-    events.push({ type: 'image', action: 'import', id: image.id, attributes: {} });
+    events.push({ type: 'image', action: options.action ?? 'import', id: image.id, attributes: {} });
     for (const reference of options.references) events.push(...setTag(deps, reference, image.id));
   }, options);
   for (const event of events) deps.emit(event);
+}
+
+/** The newest first, each once. */
+function mergePulls(now: readonly PullRef[] = [], before: readonly PullRef[] = []): readonly PullRef[] | undefined {
+  const isSame = (a: PullRef, b: PullRef) =>
+    a.repository === b.repository && a.digest === b.digest && a.asked === b.asked;
+  const merged = [...now, ...before.filter((old) => !now.some((one) => isSame(one, old)))].slice(0, MAX_PULLS);
+  return merged.length === 0 ? undefined : merged;
 }
 
 function assertNameFree(deps: CommitDeps, reference: Reference, image: Pick<ImageRecord, 'id'>): void {

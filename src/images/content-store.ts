@@ -159,6 +159,22 @@ export class ContentStore {
     }
   }
 
+  /** Takes a file of the same file system whose bytes the caller hashed to `digest`: it becomes the blob, durably. */
+  async adopt(path: string, digest: Digest): Promise<void> {
+    try {
+      const file = await open(path, 'r+');
+      try {
+        await file.chmod(0o600);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      this.#publish(path, digest);
+    } catch (error) {
+      throw ioError(error, 'blob', path);
+    }
+  }
+
   /** Stores bytes that are in memory. */
   put(bytes: Uint8Array, options: IngestOptions = {}): Promise<BlobInfo> {
     async function* one(): AsyncGenerator<Uint8Array> {

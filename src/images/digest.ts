@@ -31,6 +31,11 @@ export function digestOf(bytes: Uint8Array | string): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
+/** The hash that a checked digest was made with. */
+export function algorithmOf(_digest: Digest): 'sha256' {
+  return 'sha256';
+}
+
 /** Chain id of a layer on its parent, as the OCI image spec defines it; the lowest layer's is its diff id. */
 export function chainIdOf(parent: Digest | undefined, diffId: Digest): Digest {
   return parent === undefined ? diffId : digestOf(`${parent} ${diffId}`);

@@ -20,6 +20,8 @@ export interface Descriptor {
   readonly digest: Digest;
   readonly size: number;
   readonly platform?: Platform | undefined;
+  /** Where else the bytes are said to lie. */
+  readonly urls: readonly string[];
   readonly annotations: ReadonlyMap<string, string>;
 }
 
@@ -68,9 +70,10 @@ const descriptorSchema = v.pipe(
     digest: digestSchema,
     size: sizeSchema,
     platform: v.nullish(platformSchema),
+    urls: v.nullish(v.array(v.string())),
     annotations: stringMap,
   }),
-  v.transform((found): Descriptor => ({ ...found, platform: found.platform ?? undefined })),
+  v.transform((found): Descriptor => ({ ...found, platform: found.platform ?? undefined, urls: found.urls ?? [] })),
 );
 
 // Null lists: Go tools write them for empty ones. Absent ones are told apart below, by the kind of document.
@@ -133,6 +136,15 @@ export function parseManifestOrIndex(
     throw ambiguous(what, `says mediaType ${quote(own)} but its descriptor says ${quote(mediaType)}`);
   }
   const type = (own as string | undefined) || mediaType || guessType(fields);
+  if ((fields['schemaVersion'] === 1 && 'fsLayers' in fields) || /docker\.distribution\.manifest\.v1\+/.test(type)) {
+    throw engineError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `${what} is a Docker schema 1 manifest, which has no verifiable layers`,
+      {
+        details: { document: what, mediaType: quote(type) },
+      },
+    );
+  }
   if (!isIndexType(type) && !isManifestType(type)) {
     throw engineError('UNSUPPORTED_MEDIA_TYPE', `${what} has media type ${quote(type)}`, {
       details: { document: what, mediaType: quote(type) },

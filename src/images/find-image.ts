@@ -58,6 +58,7 @@ export function findByName(deps: FindDeps, reference: Reference): ImageRecord | 
   for (const id of ids) {
     const record = deps.images.find(digestHex(id));
     if (record?.id === digest || record?.manifests.some((manifest) => manifest.digest === digest)) return record;
+    if (record?.pulls?.some((pull) => pull.digest === digest && pull.repository === repository)) return record;
   }
   return undefined;
 }

@@ -4,12 +4,13 @@ import type { ContentStore } from './content-store.js';
 import type { ImageRecord, TagRecord } from './image-record.js';
 import type { LayerStore } from './layer-store.js';
 import type { Leases, StoreLock } from './leases.js';
+import type { PartialBlobs } from './transfer/partial-blobs.js';
 import type { Digest } from './types.js';
 
 /** What happened to an image; the engine puts it on its event bus. @public */
 export interface ImageEvent {
   readonly type: 'image';
-  readonly action: 'import' | 'tag' | 'untag' | 'delete';
+  readonly action: 'import' | 'pull' | 'tag' | 'untag' | 'delete';
   /** Image id. */
   readonly id: Digest;
   readonly attributes: Readonly<Record<string, string>>;
@@ -21,6 +22,7 @@ export interface ImageDeps {
   readonly tags: RecordStore<TagRecord>;
   readonly content: ContentStore;
   readonly layers: LayerStore;
+  readonly partials: PartialBlobs;
   readonly leases: Leases;
   /** Held for record changes and garbage collection, never while content is read or unpacked. */
   readonly lock: StoreLock;

@@ -14,6 +14,16 @@ export interface ManifestRef extends BlobRef {
   readonly layers: readonly BlobRef[];
 }
 
+/** What a registry called an image when it was pulled. */
+export interface PullRef {
+  /** `docker.io/library/alpine`. */
+  readonly repository: string;
+  /** Of the index or manifest that the name stood for. */
+  readonly digest: Digest;
+  /** The platform that was asked for, in the words of `askedPlatform`. */
+  readonly asked: string;
+}
+
 /** An image on disk. Everything else about it is in its config blob. */
 export interface ImageRecord {
   /** Digest of the config. */
@@ -27,6 +37,8 @@ export interface ImageRecord {
   readonly layerBytes: readonly number[];
   /** When the image was built, by its config; ISO. */
   readonly created?: string | undefined;
+  /** Under which digests registries had it. */
+  readonly pulls?: readonly PullRef[] | undefined;
   /** When it was first stored here; ISO. */
   readonly importedAt: string;
 }
@@ -56,6 +68,7 @@ export const imageRecordSchema: v.GenericSchema<unknown, ImageRecord> = v.object
   diffIds: v.array(digestSchema),
   layerBytes: v.array(size),
   created: v.optional(v.string()),
+  pulls: v.optional(v.array(v.object({ repository: v.string(), digest: digestSchema, asked: v.string() }))),
   importedAt: v.string(),
 });
 

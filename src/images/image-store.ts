@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { engineError } from '../errors/index.js';
 import type { Snapshotter } from '../snapshots/snapshotter.js';
 import { ensureDirectory, RecordStore, withFileLock } from '../state/index.js';
 import type { CallOptions } from '../util/signals.js';
@@ -20,6 +21,10 @@ import { type RemovedImage, type RemoveImageOptions, removeImage, untagImage } f
 import { ImageResolver } from './resolve-image.js';
 import { tagImage } from './tag-image.js';
 import { listTags } from './tags.js';
+import type { ConnectRegistry } from './transfer/blob-source.js';
+import { PartialBlobs } from './transfer/partial-blobs.js';
+import type { PullImageOptions } from './transfer/pull-options.js';
+import type { UnpackPool } from './transfer/unpack-pool.js';
 import type { Digest, ImageSource, ResolvedImage } from './types.js';
 
 export interface ImageStoreOptions {
@@ -34,6 +39,8 @@ export interface ImageStoreOptions {
   readonly now?: () => Date;
   readonly emit?: (event: ImageEvent) => void;
   readonly limits?: UnpackLimits;
+  /** Speaks to registries; without it nothing can be pulled. */
+  readonly connect?: ConnectRegistry;
 }
 
 const RECORD_VERSION = 1;
@@ -47,9 +54,12 @@ export class ImageStore implements ImageSource {
   readonly #usedBy: ImageHolders;
   readonly #limits: UnpackLimits;
   readonly #resolver: ImageResolver;
+  readonly #options: ImageStoreOptions;
+  #pool: UnpackPool | undefined;
 
   private constructor(deps: ImageDeps, options: ImageStoreOptions) {
     this.#deps = deps;
+    this.#options = options;
     this.#usedBy = options.usedBy ?? (() => []);
     this.#limits = options.limits ?? {};
     this.#resolver = new ImageResolver(deps);
@@ -80,6 +90,7 @@ export class ImageStore implements ImageSource {
       }),
       content: ContentStore.open({ dir: join(dir, 'content'), tempDir: options.tempDir }),
       layers: new LayerStore(options.snapshotter, options.limits),
+      partials: new PartialBlobs(join(dir, 'content/partial')),
       leases: new Leases(join(dir, 'leases'), lock),
       lock,
       now: options.now ?? (() => new Date()),
@@ -109,6 +120,26 @@ export class ImageStore implements ImageSource {
     const { importImages } = await import('./import/import-image.js');
     const [id] = await importImages(this.#deps, this.#plan(source, options, false));
     return this.get(id as Digest);
+  }
+
+  /**
+   * Gets an image from its registry: what is here already is not fetched again, and what an unfinished pull brought, of
+   * this process or another, is used. Other processes that pull the same wait and go on where this one dies.
+   *
+   * Throws BAD_REFERENCE, BAD_OPTION, IMAGE_NOT_FOUND (policy `never`), IMAGE_REFUSED, NO_MATCHING_PLATFORM,
+   * BAD_MANIFEST, UNSUPPORTED_MEDIA_TYPE, DIGEST_MISMATCH, SIZE_MISMATCH, DIFF_ID_MISMATCH, BAD_ARCHIVE, BAD_LAYER,
+   * LAYER_TOO_LARGE, DISK_FULL, and what the registry says.
+   */
+  async pull(reference: string, options: PullImageOptions = {}): Promise<ImageSummary> {
+    const [{ pullImage }, { UnpackPool }] = await Promise.all([
+      import('./transfer/pull-image.js'),
+      import('./transfer/unpack-pool.js'),
+    ]);
+    this.#pool ??= new UnpackPool();
+    const { connect } = this.#options;
+    if (connect === undefined)
+      throw engineError('NO_REGISTRY_CLIENT', 'the image store was opened without a registry client');
+    return this.get(await pullImage({ ...this.#deps, pool: this.#pool, connect }, reference, options));
   }
 
   /** Imports every image of a source, `docker load` for all formats; names that other images have move. Throws as `import`. */

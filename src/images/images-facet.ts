@@ -9,6 +9,7 @@ import type { ImportImageOptions, LoadImagesOptions } from './import/import-imag
 import type { ImageInput } from './import/open-source.js';
 import type { ListImagesOptions } from './list-images.js';
 import type { RemovedImage, RemoveImageOptions } from './remove-image.js';
+import type { PullImageOptions } from './transfer/pull-options.js';
 
 const LOAD: KnownOptions<LoadImagesOptions> = {
   signal: true,
@@ -18,6 +19,15 @@ const LOAD: KnownOptions<LoadImagesOptions> = {
   replaceTags: true,
 };
 const IMPORT: KnownOptions<ImportImageOptions> = { ...LOAD, reference: true, config: true };
+const PULL: KnownOptions<PullImageOptions> = {
+  signal: true,
+  platform: true,
+  policy: true,
+  onProgress: true,
+  auth: true,
+  verify: true,
+  maxConcurrentDownloads: true,
+};
 const FROM_HOST: KnownOptions<FromHostOptions> = {
   signal: true,
   executables: true,
@@ -159,9 +169,20 @@ export class Images {
     return this.#gate.call(() => this.#store.remove(reference, options));
   }
 
-  /** Not built yet: throws NOT_BUILT_YET. `import` and `load` take what skopeo or `docker save` wrote. */
-  async pull(_reference: string, _options: CallOptions = {}): Promise<never> {
-    throw notBuilt('pull');
+  /**
+   * Gets an image from its registry and resolves when it is stored and verified. What is here already is not fetched
+   * again; an unchanged image costs one small request. Several processes that pull the same share one download, and go
+   * on with it where one dies. Layers are unpacked as they arrive, in threads. What an unfinished pull brought is kept
+   * for a day for the next one.
+   *
+   * Throws IMAGE_NOT_FOUND (policy `never`), IMAGE_REFUSED, NO_MATCHING_PLATFORM, BAD_MANIFEST, UNSUPPORTED_MEDIA_TYPE,
+   * DIGEST_MISMATCH, SIZE_MISMATCH, DIFF_ID_MISMATCH, BAD_ARCHIVE, BAD_LAYER, LAYER_TOO_LARGE, BAD_OPTION, DISK_FULL,
+   * CANCELED, and what the registry says.
+   */
+  async pull(reference: string, options: PullImageOptions = {}): Promise<ImageSummary> {
+    this.#gate.assertOpen();
+    assertKnownOptions(options, PULL);
+    return this.#gate.call(() => this.#store.pull(reference, options));
   }
 
   /** Not built yet: throws NOT_BUILT_YET. */

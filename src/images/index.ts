@@ -22,4 +22,14 @@ export {
   withDefaultTag,
 } from './reference.js';
 export type { RemovedImage, RemoveImageOptions } from './remove-image.js';
+export type {
+  BlobSource,
+  ConnectRegistry,
+  RegistryAuth,
+  RemoteManifest,
+  RemoteReference,
+  RemoteRepository,
+} from './transfer/blob-source.js';
+export type { LayerProgress, LayerStatus, OnPullProgress, PullProgress } from './transfer/progress.js';
+export type { ImageCandidate, PullImageOptions, PullPolicy, VerifyImage } from './transfer/pull-options.js';
 export type { Digest, ImageHealthcheck, ImageRunConfig, ImageSource, Platform, ResolvedImage } from './types.js';

@@ -1,6 +1,6 @@
 import type { DecompressLimits, LayerLimits } from '../archive/index.js';
 import { EngineError, engineError } from '../errors/index.js';
-import type { Snapshotter, SnapshotUsage } from '../snapshots/snapshotter.js';
+import type { LayerTarget, Snapshotter, SnapshotUsage } from '../snapshots/snapshotter.js';
 import { newToken } from '../util/ids.js';
 import { KeyedMutex } from '../util/keyed-mutex.js';
 import { Rollback } from '../util/rollback.js';
@@ -23,6 +23,12 @@ export interface LayerRequest {
 export interface UnpackLimits {
   readonly layer?: Partial<LayerLimits>;
   readonly decompress?: DecompressLimits;
+}
+
+/** A place that a layer is unpacked into. */
+export interface Extraction {
+  readonly key: string;
+  readonly target: LayerTarget;
 }
 
 const EXTRACT_KEY = /^extract-([a-f0-9]{16})-[a-f0-9]{16}$/;
@@ -74,6 +80,30 @@ export class LayerStore {
     undo.disarm();
   }
 
+  /**
+   * A place to unpack a layer into that only the caller has; it ends by `commit` or `discard`. Without `parent` it is
+   * beside all layers. `owner`: token of the lease that names it.
+   */
+  async prepare(owner: string, parent: Digest | undefined, call: CallOptions = {}): Promise<Extraction> {
+    const key = `extract-${owner}-${newToken()}`;
+    await this.#snapshotter.prepare(key, parent, { ...call, transient: true });
+    return { key, target: await this.#snapshotter.layerTarget(key) };
+  }
+
+  /** Makes what was unpacked the layer with this chain id, durably. One that is there already stays. */
+  async commit(chainId: Digest, extraction: Extraction, call: CallOptions = {}): Promise<void> {
+    await this.#snapshotter.commit(chainId, extraction.key, call);
+  }
+
+  /** Idempotent. */
+  async discard(extraction: Extraction): Promise<void> {
+    await this.#snapshotter.remove(extraction.key);
+  }
+
+  get limits(): UnpackLimits {
+    return this.#limits;
+  }
+
   /** Checks, for a layer that was there already, that these bytes are the same. Throws DIFF_ID_MISMATCH. */
   async verify(request: Pick<LayerRequest, 'diffId' | 'chainId' | 'open'>, call: CallOptions = {}): Promise<void> {
     const { plainDigest } = await import('./unpack-layer.js');
@@ -119,7 +149,8 @@ export class LayerStore {
   }
 }
 
-function assertDiffId(request: Pick<LayerRequest, 'diffId' | 'chainId'>, actual: Digest): void {
+/** Throws DIFF_ID_MISMATCH. */
+export function assertDiffId(request: Pick<LayerRequest, 'diffId' | 'chainId'>, actual: Digest): void {
   const { diffId, chainId } = request;
   if (actual === diffId) return;
   throw engineError('DIFF_ID_MISMATCH', `layer with diff id ${diffId} unpacks to ${actual}`, {

@@ -14,9 +14,15 @@ export type StoreLock = <T>(work: () => Promise<T>, call?: CallOptions) => Promi
 const LEASE_FILE = /^([a-f0-9]{16})\.json$/;
 
 const leaseSchema = v.object({
-  owner: v.object({ pid: v.number(), startTime: v.string(), bootId: v.string() }),
+  owner: v.optional(v.object({ pid: v.number(), startTime: v.string(), bootId: v.string() })),
   protects: v.array(digestSchema),
+  keepUntil: v.optional(v.string()),
 });
+
+/** How long what an unfinished pull brought is kept for the next one. */
+export const KEEP_MS = 24 * 3600 * 1000;
+
+type LeaseFile = v.InferOutput<typeof leaseSchema>;
 
 /** What live imports need, whatever the records say. */
 export interface LiveLeases {
@@ -42,16 +48,19 @@ export class Leases {
     this.#self = identifyProcess(process.pid) as ProcessIdentity;
   }
 
-  /** Takes a lease; it must be released. */
-  async take(call: CallOptions = {}): Promise<Lease> {
+  /**
+   * Takes a lease; it must be released. With `keeps` its content outlives the process's death by a day, for whoever
+   * begins the same work again.
+   */
+  async take(call: CallOptions & { readonly keeps?: boolean } = {}): Promise<Lease> {
     const token = newToken();
     const protects = new Set<Digest>();
-    const save = () =>
-      writeFileAtomic(
-        join(this.#dir, `${token}.json`),
-        JSON.stringify({ owner: this.#self, protects: [...protects] }),
-        { durable: false },
-      );
+    const keepUntil = call.keeps ? new Date(Date.now() + KEEP_MS).toISOString() : undefined;
+    const write = (owner: ProcessIdentity | undefined) =>
+      writeFileAtomic(join(this.#dir, `${token}.json`), JSON.stringify({ owner, protects: [...protects], keepUntil }), {
+        durable: false,
+      });
+    const save = () => write(this.#self);
     await this.#lock(async () => save(), call);
     return {
       token,
@@ -60,6 +69,10 @@ export class Leases {
         if (missing.length === 0) return;
         for (const digest of missing) protects.add(digest);
         await this.#lock(async () => save(), later);
+      },
+      keep: async (later = {}) => {
+        if (protects.size > 0) await this.#lock(async () => write(undefined), later);
+        else rmSync(join(this.#dir, `${token}.json`), { force: true });
       },
       release: () => rmSync(join(this.#dir, `${token}.json`), { force: true }),
     };
@@ -82,12 +95,18 @@ export class Leases {
     for (const name of readdirSync(this.#dir)) {
       const token = LEASE_FILE.exec(name)?.[1];
       // Leases are written under the lock that the caller holds: a temporary file has no living writer.
-      const lease = token === undefined ? undefined : readLease(join(this.#dir, name));
-      if (token === undefined || lease === undefined || !isAlive(lease.owner)) {
-        rmSync(join(this.#dir, name), { force: true });
+      const path = join(this.#dir, name);
+      const lease = token === undefined ? undefined : readLease(path);
+      const isLive = lease?.owner !== undefined && isAlive(lease.owner);
+      if (token === undefined || lease === undefined || !(isLive || isKept(lease))) {
+        rmSync(path, { force: true });
         continue;
       }
-      tokens.add(token);
+      if (isLive) tokens.add(token);
+      // From now on it is only kept: nobody has to look for its owner again.
+      else if (lease.owner !== undefined) {
+        writeFileAtomic(path, JSON.stringify({ ...lease, owner: undefined }), { durable: false });
+      }
       for (const digest of lease.protects) digests.add(digest);
     }
     return { tokens, digests };
@@ -98,9 +117,25 @@ export class Leases {
     return readdirSync(this.#dir).some((name) => {
       if (!LEASE_FILE.test(name)) return isStrayTemp(name);
       const lease = readLease(join(this.#dir, name));
-      return lease === undefined || !isAlive(lease.owner);
+      if (lease?.owner === undefined) return lease === undefined || !isKept(lease);
+      return !isAlive(lease.owner);
     });
   }
+
+  /** Ends what was kept and names nothing but these digests: a pull that is done has them in its record. */
+  dropKept(digests: ReadonlySet<Digest>): void {
+    for (const name of readdirSync(this.#dir)) {
+      if (!LEASE_FILE.test(name)) continue;
+      const path = join(this.#dir, name);
+      const lease = readLease(path);
+      if (lease === undefined || lease.owner !== undefined) continue;
+      if (lease.protects.every((digest) => digests.has(digest))) rmSync(path, { force: true });
+    }
+  }
+}
+
+function isKept({ keepUntil, protects }: LeaseFile): boolean {
+  return keepUntil !== undefined && protects.length > 0 && Date.parse(keepUntil) > Date.now();
 }
 
 /** One import's claim on content. */
@@ -108,6 +143,8 @@ export interface Lease {
   readonly token: string;
   /** Adds digests of blobs or chain ids; returns once every collector respects them. */
   protect(digests: readonly Digest[], call?: CallOptions): Promise<void>;
+  /** Ends the work, but keeps the content for a day. */
+  keep(call?: CallOptions): Promise<void>;
   /** Ends the lease. Idempotent. */
   release(): void;
 }
@@ -118,7 +155,7 @@ function isStrayTemp(name: string): boolean {
   return pid === undefined || identifyProcess(Number(pid)) === undefined;
 }
 
-function readLease(path: string): v.InferOutput<typeof leaseSchema> | undefined {
+function readLease(path: string): LeaseFile | undefined {
   try {
     const result = v.safeParse(leaseSchema, JSON.parse(readFileSync(path, 'utf8')));
     return result.success ? result.output : undefined;

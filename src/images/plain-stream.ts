@@ -3,11 +3,11 @@ import {
   type Compression,
   DETECT_BYTES,
   type DecompressLimits,
+  type DecompressOptions,
   decompress,
   detectCompression,
 } from '../archive/index.js';
 import { engineError } from '../errors/index.js';
-import type { CallOptions } from '../util/signals.js';
 import { ioError } from './io-error.js';
 import { MEDIA_TYPES } from './media-types.js';
 
@@ -15,7 +15,7 @@ import { MEDIA_TYPES } from './media-types.js';
 export async function* openPlain(
   source: AsyncIterable<Uint8Array>,
   limits: DecompressLimits = {},
-  call: CallOptions = {},
+  call: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]();
   const head: Uint8Array[] = [];

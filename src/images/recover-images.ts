@@ -4,12 +4,14 @@ import { type RecordStore, removeStrayTempFiles } from '../state/index.js';
 import type { CallOptions } from '../util/signals.js';
 import { collectGarbage } from './collect-garbage.js';
 import type { ImageDeps } from './image-deps.js';
+import { KEEP_MS } from './leases.js';
 
 /**
  * Removes what imports of dead processes left: unfinished files, half unpacked layers, content that no image has.
  * With nothing left by anyone it only looks at two directories.
  */
 export async function recoverImages(deps: ImageDeps, call: CallOptions = {}): Promise<void> {
+  deps.partials.sweep(KEEP_MS);
   if (!deps.leases.hasDead() && !deps.content.hasUnfinished()) return;
   await sweepImages(deps, call);
 }

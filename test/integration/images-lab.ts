@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ImageEvent, type ImageHolders, ImageStore } from '#src/images/index.js';
+import { type ConnectRegistry, type ImageEvent, type ImageHolders, ImageStore } from '#src/images/index.js';
 import { mountAll, unmount } from '#src/os/index.js';
 import { lsetxattr, mkfifo, mknod, utimensat } from '#src/os/syscalls/index.js';
 import { OverlaySnapshotter, type Snapshotter, VfsSnapshotter } from '#src/snapshots/index.js';
@@ -27,15 +27,18 @@ export class ImageLab implements AsyncDisposable {
   readonly events: ImageEvent[] = [];
   readonly snapshotter: Snapshotter;
   readonly store: ImageStore;
+  readonly #connect: ConnectRegistry | undefined;
 
   constructor(
     options: {
       readonly usedBy?: ImageHolders;
       readonly snapshotter?: 'overlay' | 'vfs';
       readonly tmpfsBytes?: number;
+      readonly connect?: ConnectRegistry;
     } = {},
   ) {
     this.#isMounted = options.tmpfsBytes !== undefined;
+    this.#connect = options.connect;
     if (options.tmpfsBytes !== undefined) {
       mkdirSync(join(this.dir, 'state'));
       mountAll([{ type: 'tmpfs', source: 'tmpfs', options: [`size=${options.tmpfsBytes}`] }], join(this.dir, 'state'));
@@ -51,6 +54,7 @@ export class ImageLab implements AsyncDisposable {
       dir: join(this.dir, 'state/images'),
       snapshotter: this.snapshotter,
       emit: (event) => this.events.push(event),
+      ...(this.#connect === undefined ? {} : { connect: this.#connect }),
       ...options,
     });
   }

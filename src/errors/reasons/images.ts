@@ -52,5 +52,11 @@ export const IMAGE_REASONS = defineReasons({
     code: 'NOT_FOUND',
     remedy: 'install the shared library that the executable needs, or give its path in files',
   },
+  NO_REGISTRY_CLIENT: { code: 'FAILED_PRECONDITION', remedy: 'pass connect where the image store is opened' },
+  IMAGE_REFUSED: {
+    code: 'PERMISSION_DENIED',
+    remedy: 'the verify function of the call decides which images may be stored',
+  },
+  THREAD_LOST: { code: 'INTERNAL', remedy: 'pull again; raise the memory limit of the process if this repeats' },
   BLOB_NOT_FOUND: { code: 'NOT_FOUND', remedy: 'the content is not in the store; import the image again' },
 });

@@ -5,6 +5,7 @@ import { GENERAL_REASONS } from './general.js';
 import { IMAGE_REASONS } from './images.js';
 import { LOCAL_VOLUME_REASONS } from './local-volumes.js';
 import { PLUGIN_REASONS } from './plugins.js';
+import { REGISTRY_REASONS } from './registry.js';
 import { RUNTIME_REASONS } from './runtime.js';
 import { SPEC_REASONS } from './spec.js';
 import { STATE_REASONS } from './state.js';
@@ -17,6 +18,7 @@ export const REASONS = {
   ...STATE_REASONS,
   ...SPEC_REASONS,
   ...IMAGE_REASONS,
+  ...REGISTRY_REASONS,
   ...RUNTIME_REASONS,
   ...CONTAINER_REASONS,
   ...ENGINE_REASONS,

@@ -19,20 +19,25 @@ export class ImportSession {
     this.#lease = lease;
   }
 
-  /** Runs an import under a lease. When it fails, content that it brought and nothing else needs is removed. */
+  /**
+   * Runs an import under a lease. When it fails, content that it brought and nothing else needs is removed; with
+   * `keeps` it stays for a day, also when the process is killed, so that the next try need not bring it again.
+   */
   static async run<T>(
     deps: ImageDeps,
     work: (session: ImportSession) => Promise<T>,
-    call: CallOptions = {},
+    call: CallOptions & { readonly keeps?: boolean } = {},
   ): Promise<T> {
     const session = new ImportSession(deps, await deps.leases.take(call));
     try {
       const result = await work(session);
       session.#end();
+      session.#lease.release();
       return result;
     } catch (error) {
       session.#end();
-      await session.#takeBack();
+      if (call.keeps) await session.#keep();
+      else await session.#takeBack();
       throw error;
     }
   }
@@ -67,10 +72,19 @@ export class ImportSession {
   #end(): void {
     for (const resource of this.#open) resource.close();
     for (const path of this.#temps) rmSync(path, { force: true });
-    this.#lease.release();
+  }
+
+  async #keep(): Promise<void> {
+    try {
+      await this.#lease.keep({ signal: cleanupSignal() });
+    } catch {
+      // Without it the content is garbage like any other.
+      this.#lease.release();
+    }
   }
 
   async #takeBack(): Promise<void> {
+    this.#lease.release();
     if (this.#blobs.size === 0 && this.#layers.size === 0) return;
     const call = { signal: cleanupSignal() };
     try {

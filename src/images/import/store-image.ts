@@ -5,7 +5,7 @@ import { chainIdsOf, digestOf } from '../digest.js';
 import type { Descriptor } from '../documents.js';
 import { parseImageConfig } from '../image-config.js';
 import type { ImageDeps } from '../image-deps.js';
-import type { BlobRef } from '../image-record.js';
+import type { BlobRef, PullRef } from '../image-record.js';
 import { formatPlatform } from '../platform.js';
 import type { Reference } from '../reference.js';
 import type { Digest } from '../types.js';
@@ -30,6 +30,8 @@ export interface LayerToStore extends Pick<Descriptor, 'digest' | 'size' | 'medi
 }
 
 export interface StoreImageOptions extends CallOptions {
+  /** What the event says. @defaultValue `import` */
+  readonly action?: 'import' | 'pull';
   readonly replaceTags: boolean;
 }
 
@@ -64,6 +66,25 @@ export async function storeImage(
     if (!unpacked && !isKnownPair(deps, layer.digest, request.diffId)) await deps.layers.verify(request, options);
     layerBytes.push((await deps.layers.usage(chainId, options))?.bytes ?? 0);
   }
+  return recordImage(deps, session, { ...image, layerBytes }, options);
+}
+
+/** An image whose layers are stored and unpacked. */
+export interface ImageToRecord extends Omit<ImageToStore, 'layers'> {
+  readonly layers: readonly BlobRef[];
+  readonly layerBytes: readonly number[];
+  readonly pulls?: readonly PullRef[];
+}
+
+/** Stores the documents of an image whose layers are there, and makes it visible. Returns its id. */
+export async function recordImage(
+  deps: ImageDeps,
+  session: ImportSession,
+  image: ImageToRecord,
+  options: StoreImageOptions,
+): Promise<Digest> {
+  const config = parseImageConfig(image.config.bytes);
+  const configRef = refOf(image.config);
   for (const { bytes } of [image.config, image.manifest]) await ensureDocument(deps, session, bytes, options);
   await commitImage(
     deps,
@@ -71,19 +92,27 @@ export async function storeImage(
       id: configRef.digest,
       config: configRef,
       manifests: [
-        { ...manifestRef, layers: image.layers.map(({ digest, size, mediaType }) => ({ digest, size, mediaType })) },
+        {
+          ...refOf(image.manifest),
+          layers: image.layers.map(({ digest, size, mediaType }) => ({ digest, size, mediaType })),
+        },
       ],
       platform: config.platform,
       diffIds: config.diffIds,
-      layerBytes,
+      layerBytes: image.layerBytes,
       created: config.created?.toISOString(),
+      ...(image.pulls === undefined ? {} : { pulls: image.pulls }),
     },
     { ...options, references: image.references },
   );
   return configRef.digest;
 }
 
-function assertFits(config: ReturnType<typeof parseImageConfig>, image: ImageToStore): void {
+/** Throws NO_MATCHING_PLATFORM, BAD_MANIFEST. */
+export function assertFits(
+  config: ReturnType<typeof parseImageConfig>,
+  image: { readonly layers: readonly unknown[] },
+): void {
   if (config.platform.os !== 'linux') {
     const platform = formatPlatform(config.platform);
     throw engineError('NO_MATCHING_PLATFORM', `image is for ${quote(platform)}, not for linux`, {
@@ -99,7 +128,7 @@ function assertFits(config: ReturnType<typeof parseImageConfig>, image: ImageToS
 }
 
 /** True when the blob is known to unpack to this diff id: it is plain, or an image was stored with both. */
-function isKnownPair(deps: ImageDeps, blob: Digest, diffId: Digest): boolean {
+export function isKnownPair(deps: ImageDeps, blob: Digest, diffId: Digest): boolean {
   if (blob === diffId) return true;
   for (const record of deps.images.list().records.values()) {
     const index = record.diffIds.indexOf(diffId);

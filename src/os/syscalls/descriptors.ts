@@ -7,6 +7,7 @@ const cFcntl = libc<(fd: number, command: number, argument: number) => number>('
 const O_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETFD = 2;
+const F_SETPIPE_SZ = 1031;
 const LOCK = { shared: 1, exclusive: 2, unlock: 8 } as const;
 const LOCK_NB = 4;
 
@@ -15,6 +16,11 @@ export function pipe2(): { readFd: number; writeFd: number } {
   const fds: [number, number] = [0, 0];
   if (cPipe2(fds, O_CLOEXEC) !== 0) throw syscallError('pipe2', errnoName());
   return { readFd: fds[0], writeFd: fds[1] };
+}
+
+/** Lets a pipe hold more; where the system's limit forbids it, it stays as it is. */
+export function growPipe(fd: number, bytes: number): void {
+  cFcntl(fd, F_SETPIPE_SZ, bytes);
 }
 
 /** flock(2): kernel-owned, gone when the last copy of the descriptor closes. False when `nonBlocking` and another holds it. */

@@ -1,4 +1,4 @@
-export { dupAbove, flock, pipe2, setCloseOnExec } from './descriptors.js';
+export { dupAbove, flock, growPipe, pipe2, setCloseOnExec } from './descriptors.js';
 export {
   clearImmutable,
   majorOf,

@@ -1,0 +1,17 @@
+export type { CredentialOptions } from './auth/credential-store.js';
+export type { RegistryAuth } from './auth/registry-auth.js';
+export type { AddressQuestion, AllowAddress, ConnectionPurpose } from './http/addresses.js';
+export type { ResolveHost } from './http/agents.js';
+export type { ProxyOptions } from './http/proxy.js';
+export type { RegistryTls } from './http/tls-material.js';
+export type { RegistryLimits } from './limits.js';
+export type { RegistryReference, RegistryRepository } from './names.js';
+export type { BlobToUpload, UploadOptions } from './operations/blob-to-upload.js';
+export type { RegistryCallOptions } from './operations/deps.js';
+export type { RegistryManifest, RegistryManifestInfo } from './operations/manifests.js';
+export type { ManifestToPut, PutManifestResult } from './operations/put-manifest.js';
+export type { Referrer } from './operations/referrers.js';
+export type { UploadOutcome } from './operations/upload-blob.js';
+export type { RegistryClientOptions } from './options.js';
+export { type BlobOptions, type ManifestOptions, RegistryClient } from './registry-client.js';
+export type { MirrorOptions, RegistryMirror } from './session/endpoints.js';
