@@ -11,9 +11,11 @@ export type LayerStatus = 'waiting' | 'downloading' | 'verifying' | 'extracting'
 export interface LayerProgress {
   /** Of the blob, which is compressed as a rule. */
   readonly digest: Digest;
+  /** What is done with it now. */
   readonly status: LayerStatus;
   /** Bytes of the blob that are here. */
   readonly bytes: number;
+  /** Size of the layer as it is transferred, bytes. */
   readonly totalBytes: number;
   /** Another process (or another pull of this one) does the work: these are its bytes. */
   readonly isElsewhere: boolean;

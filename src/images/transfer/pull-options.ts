@@ -16,10 +16,13 @@ export interface ImageCandidate {
   readonly reference: string;
   /** What the name stands for: the digest of an index or a manifest. */
   readonly digest: Digest;
+  /** Digest of the manifest of its platform. */
   readonly manifestDigest: Digest;
   /** The manifest as it came; it hashes to `manifestDigest`. */
   readonly manifest: Uint8Array;
+  /** Platform that was chosen. */
   readonly platform: Platform;
+  /** What the image says of its containers. */
   readonly config: ImageRunConfig;
   /** Of the blobs, lowest first. */
   readonly layers: readonly Digest[];
@@ -32,7 +35,7 @@ export type VerifyImage = (candidate: ImageCandidate, call: CallOptions) => unkn
 export interface PullImageOptions extends CallOptions {
   /** `linux/arm64`. @defaultValue the host's, or what runs on it */
   readonly platform?: string;
-  /** @defaultValue `always` */
+  /** Whether the registry is asked. @defaultValue `always` */
   readonly policy?: PullPolicy;
   /** Told what happens, layer by layer. */
   readonly onProgress?: OnPullProgress;

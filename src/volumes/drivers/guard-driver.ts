@@ -131,6 +131,8 @@ class DriverGuard implements GuardedDriver {
       const fault = mountpointFault(answer?.mountpoint);
       if (fault !== undefined) throw badAnswer(subject, `the mountpoint ${quote(answer?.mountpoint)}, which ${fault}`);
       const mountpoint = plainPath(answer.mountpoint as string);
+      // It has looked itself, and a look takes a thread of the pool: a fifth of what a volume adds to a start.
+      if (this.source === 'built-in') return { mountpoint };
       const followsLinks = this.source !== 'plugin' || answer.isTranslated !== true;
       await this.#directories.assertUsable(subject, mountpoint, { followsLinks, signal: call.signal });
       return { mountpoint };

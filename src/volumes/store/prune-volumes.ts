@@ -1,5 +1,6 @@
 import { EngineError, engineError, quote } from '../../errors/index.js';
 import { assertKnownOptions, type KnownOptions } from '../../util/known-options.js';
+import { nextTurn } from '../../util/next-turn.js';
 import { checkBoolean } from './check-options.js';
 import type { StoreDeps } from './deps.js';
 import { checkLabels, hasLabel, hasLabels } from './filters.js';
@@ -27,6 +28,8 @@ export async function pruneVolumes(deps: StoreDeps, options: PruneVolumesOptions
   check(options);
   const { signal, dryRun = false, driver = 'local', all = false } = options;
   const call = signal === undefined ? {} : { signal };
+  // The local driver answers at once: who prunes in a loop would let nothing else of the process come.
+  await nextTurn();
   const { volumes, warnings } = await listVolumes(deps, {
     ...call,
     driver,
@@ -40,6 +43,7 @@ export async function pruneVolumes(deps: StoreDeps, options: PruneVolumesOptions
   for (const volume of volumes.filter((volume) => isChosen(deps, volume, options))) {
     complete = signal?.aborted !== true;
     if (!complete) break;
+    await nextTurn();
     try {
       const instance = deps.files.find(volume.name)?.instance;
       const sizeBytes = await sizeOf(deps, volume, call);

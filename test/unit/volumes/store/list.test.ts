@@ -165,6 +165,20 @@ describe('list', () => {
 });
 
 describe('prune', () => {
+  it('lets the rest of the process come to its turn', async (t) => {
+    const store = await filled(makeBed(t));
+    let turns = 0;
+    let isDone = false;
+    const work = (): void => {
+      turns++;
+      if (!isDone) setImmediate(work);
+    };
+    setImmediate(work);
+    for (let i = 0; i < 10; i++) await store.prune();
+    isDone = true;
+    assert.ok(turns >= 10, `${turns} turns`);
+  });
+
   it('removes anonymous local volumes that nobody holds', async (t) => {
     const bed = makeBed(t);
     const store = await filled(bed);
