@@ -1,9 +1,10 @@
+import { EngineError } from '../../errors/index.js';
 import type { UserMount, VolumeMountPoint } from '../../spec/index.js';
 import type { Layout } from '../../state/index.js';
 import { createLog } from '../../util/log.js';
 import type { CallOptions } from '../../util/signals.js';
 import { copyOnFirstUse } from './first-use-copy.js';
-import type { ContainerHolder, VolumesSource } from './port.js';
+import type { ContainerHolder, ContainerVolumes, VolumesSource } from './port.js';
 import { bindSubpath } from './subpath-mounts.js';
 import { usedVolumes } from './take-volumes.js';
 import { makeThrowawayVolume } from './throwaway-volumes.js';
@@ -46,15 +47,15 @@ export async function mountVolumes(
       mounts.push(mount);
       continue;
     }
-    const mountpoint =
+    const { mountpoint, driver } =
       mount.name === ''
-        ? await makeNameless(request, mount, mounts.length, call)
+        ? { mountpoint: await makeNameless(request, mount, mounts.length, call), driver: mount.driver }
         : await mountNamed(deps, request, mount, call);
     volumePaths.set(
       mount.target,
       mount.subpath === undefined ? mountpoint : bindSubpath(request.dir, mountpoint, mount),
     );
-    mounts.push({ ...mount, mountpoint });
+    mounts.push({ ...mount, mountpoint, ...(driver !== undefined && { driver }) });
   }
   return { mounts, volumePaths };
 }
@@ -70,9 +71,8 @@ async function mountNamed(
   request: MountRequest,
   mount: VolumeMountPoint,
   call: CallOptions,
-): Promise<string> {
-  const volumes = await deps.volumes();
-  const { mountpoint } = await volumes.mount(mount.name, { ...call, holder: request.holder });
+): Promise<{ readonly mountpoint: string; readonly driver: string }> {
+  const { mountpoint, driver } = await mountOrMake(await deps.volumes(), mount, request.holder, call);
   await copyOnFirstUse(
     {
       rootfs: `${request.dir}/rootfs`,
@@ -83,7 +83,25 @@ async function mountNamed(
     },
     call,
   );
-  return mountpoint;
+  return { mountpoint, driver };
+}
+
+/** A throwaway container's volume may not be there yet; any other is held since before. */
+async function mountOrMake(
+  volumes: ContainerVolumes,
+  { name, driver }: VolumeMountPoint,
+  holder: ContainerHolder,
+  { signal }: CallOptions,
+): Promise<{ readonly mountpoint: string; readonly driver: string }> {
+  // No more of the options: they are the caller's, for all of a run.
+  const call: CallOptions = signal === undefined ? {} : { signal };
+  try {
+    return await volumes.mount(name, { ...call, holder });
+  } catch (error) {
+    if (driver !== undefined || !EngineError.is(error, 'NOT_FOUND', 'VOLUME_NOT_FOUND')) throw error;
+  }
+  await volumes.create({ ...call, name, holder, ifExists: 'return' });
+  return await volumes.mount(name, { ...call, holder });
 }
 
 /** Ends the mounts of a run; the container keeps its volumes. One that can't be unmounted now is tried again with the next call. */

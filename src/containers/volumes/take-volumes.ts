@@ -67,6 +67,8 @@ async function takeVolume(
     return mount;
   }
   const asks = driver !== undefined || driverOptions !== undefined || labels !== undefined;
+  // Its mount comes at once, holds the volume too, and makes it when it is missing.
+  if (holder.kind === 'ephemeral' && !anonymous && !asks) return mount;
   const volume = await volumes.create({
     ...(signal !== undefined && { signal }),
     name,
