@@ -26,6 +26,9 @@ export type LaterWork = (call: CallOptions) => Promise<void>;
 
 const log = createLog('recover');
 
+/** How long a child may take from its birth to its program, on a machine with much to do. */
+const DEAD_SPAWN_MS = 200;
+
 /**
  * What every open does. Only when a host has died, or the run dir is new (a reboot: what died then left no session), is
  * there anything to look for on disk; else the run dir names the containers that are to be taken up.
@@ -57,7 +60,7 @@ async function repairAfter(
 ): Promise<void> {
   const { config, cgroups } = deps;
   for (const session of dead) await sweepSession({ cgroupParent: config.cgroupParent, cgroups }, session.dir);
-  for (const record of deps.repository.list().records.values()) await takeUp(deps, record, later, call);
+  for (const record of deps.repository.list().records.values()) await takeUp(deps, record, later, call, DEAD_SPAWN_MS);
   // A create whose record is there is finished; of any other, what it made is now nobody's.
   for (const intent of deps.intents.list()) if (!isAlive(intent.owner)) undoIntent(deps, intent, later);
   await removeStraySnapshots(deps);
@@ -110,6 +113,7 @@ async function takeUp(
   record: ContainerRecord,
   later: LaterWork[],
   call: CallOptions,
+  patienceMs = 0,
 ): Promise<void> {
   const { id, status, task } = record;
   if (isLive(status) && task !== undefined && isAlive(task.init)) {
@@ -117,7 +121,7 @@ async function takeUp(
     return;
   }
   // What a living process does to it under its lock is no ruin.
-  if (!isUnfinished(record) || !deps.repository.isUnlocked(id)) return;
+  if (!isUnfinished(record) || !(await deps.repository.isUnlocked(id, patienceMs))) return;
   const repair: LaterWork = (repairCall) =>
     deps.repository.withContainer(id, repairCall, (locked) => repairLocked(deps, locked, repairCall));
   const asks = usedVolumes(record.mounts ?? []).some(({ driver }) => driver !== 'local' || !deps.isLocalBuiltIn());

@@ -11,7 +11,7 @@ import {
 } from '../../state/index.js';
 import { isFullId, SAFE_NAME } from '../../util/ids.js';
 import { KeyedMutex } from '../../util/keyed-mutex.js';
-import type { CallOptions } from '../../util/signals.js';
+import { type CallOptions, sleep } from '../../util/signals.js';
 import { type EphemeralRecord, ephemeralDir, isEphemeralKnown, listEphemeralRecords } from '../ephemeral/record.js';
 import type { ContainerRecord, LastExit } from '../record.js';
 import { isLive } from '../status.js';
@@ -160,11 +160,19 @@ export class ContainerRepository {
     );
   }
 
-  /** False while a living process works on the container. */
-  isUnlocked(id: string): boolean {
-    const lock = FileLock.tryAcquire(`${this.#deps.locksDir}/${id}`);
-    lock?.release();
-    return lock !== undefined;
+  /**
+   * False while a living process works on the container. A child that its dead host was just spawning keeps the lock
+   * until it has run its program: with `patienceMs` such a one is waited for.
+   */
+  async isUnlocked(id: string, patienceMs = 0): Promise<boolean> {
+    const giveUpAt = performance.now() + patienceMs;
+    for (;;) {
+      const lock = FileLock.tryAcquire(`${this.#deps.locksDir}/${id}`);
+      lock?.release();
+      if (lock !== undefined) return true;
+      if (performance.now() >= giveUpAt) return false;
+      await sleep(5, { keepAlive: true });
+    }
   }
 
   /**
