@@ -9,6 +9,19 @@ const MAX_NAMESPACE = 76;
 /** Compiled into the shim. */
 const SOCKET_DIR = '/run/containerd/s';
 
+// With a dot: what becomes the file of that name, where shim or runtime was killed in between.
+const IN_BUNDLE = [
+  'log',
+  'log.json',
+  'address',
+  '.address',
+  'init.pid',
+  '.init.pid',
+  'options.json',
+  'runtime',
+  'work',
+];
+
 /** Where the shim's files of one container are. */
 export interface ShimFiles {
   /** All of ours are in here. It is also the "containerd address" of the shim: nobody listens there, but it makes the socket's name unique. */
@@ -38,9 +51,7 @@ export function shimFiles(place: { runDir: string; bundle: string }): ShimFiles 
     cgroups: `${dir}/cgroups`,
     log: `${bundle}/log`,
     runtimeLog: `${bundle}/log.json`,
-    inBundle: ['log', 'log.json', 'address', 'init.pid', 'options.json', 'runtime', 'work'].map(
-      (name) => `${bundle}/${name}`,
-    ),
+    inBundle: IN_BUNDLE.map((name) => `${bundle}/${name}`),
   };
 }
 
