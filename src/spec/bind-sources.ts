@@ -9,6 +9,9 @@ export interface Mountpoint {
   readonly mode?: number;
   /** Give an existing mountpoint this mode too: older runtimes prefer it to the mode that a tmpfs asks for. */
   readonly forceMode?: boolean;
+  /** Host path of what is mounted; mounts below this one have their mountpoints in it. `undefined`: it is empty at first. */
+  readonly source?: string;
+  readonly readOnly?: boolean;
 }
 
 export interface ResolvedMounts {
@@ -29,21 +32,23 @@ export function resolveBindSources(
   const mountpoints = new Map<string, Mountpoint>();
   const resolved = mounts.map((mount) => {
     if (mount.type !== 'bind') {
+      const isTmpfs = mount.type === 'tmpfs';
       mountpoints.set(
         mount.target,
-        mount.type === 'tmpfs' ? tmpfsMountpoint(mount.options) : { kind: kindOf(volumePaths.get(mount.target)) },
+        isTmpfs ? tmpfsMountpoint(mount.options) : mountpointOf(volumePaths.get(mount.target), mount.readOnly),
       );
       return mount;
     }
     const source = resolveSource(mount.field, mount.source, mount.createSource);
-    mountpoints.set(mount.target, { kind: kindOf(source) });
+    mountpoints.set(mount.target, mountpointOf(source, mount.readOnly));
     return { ...mount, source };
   });
   return { mounts: resolved, mountpoints };
 }
 
-function kindOf(source: string | undefined): Mountpoint['kind'] {
-  return source === undefined || statSync(source).isDirectory() ? 'directory' : 'file';
+function mountpointOf(source: string | undefined, readOnly: boolean): Mountpoint {
+  if (source === undefined) return { kind: 'directory' };
+  return { kind: statSync(source).isDirectory() ? 'directory' : 'file', source, readOnly };
 }
 
 function tmpfsMountpoint(options: readonly string[]): Mountpoint {

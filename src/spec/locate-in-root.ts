@@ -14,10 +14,15 @@ export interface Located {
   readonly climbed: boolean;
   /** What is missing is named by a link on the way, not by the path itself. */
   readonly dangling: boolean;
+  /** The walk came to a mount: `inner` is its place with the rest of the path behind it, unresolved. */
+  readonly covered: boolean;
 }
 
-/** Walks `path` component by component inside `root`, as a process in the container would. Costs one lstat each. */
-export function locateInRoot(root: string, path: string): Located {
+/**
+ * Walks `path` component by component inside `root`, as a process in the container would. Costs one lstat each. Ends where
+ * it comes to one of `mounts`: what is behind it is not in this tree.
+ */
+export function locateInRoot(root: string, path: string, mounts?: ReadonlyMap<string, unknown>): Located {
   const base = root === '/' ? '' : root;
   const todo = path.split('/').reverse();
   let inner = '/';
@@ -27,12 +32,14 @@ export function locateInRoot(root: string, path: string): Located {
   let ofLink = Number.POSITIVE_INFINITY;
   let climbed = false;
   let missingLinkText = false;
+  let isCovered = false;
   const at = (found: Located['kind']): Located => ({
     inner,
     path: base + inner,
     kind: found,
     climbed,
     dangling: found === 'missing' && missingLinkText,
+    covered: isCovered,
   });
   while (todo.length > 0) {
     const part = todo.pop() as string;
@@ -46,6 +53,11 @@ export function locateInRoot(root: string, path: string): Located {
     // A file on the way is the end: what would be below it can't exist.
     if (kind !== 'directory') return at('other');
     const next = inner === '/' ? `/${part}` : `${inner}/${part}`;
+    if (mounts?.has(next)) {
+      isCovered = true;
+      inner = [next, ...todo.reverse()].join('/');
+      return at('other');
+    }
     const stat = lstatSync(base + next, { throwIfNoEntry: false });
     if (stat === undefined) {
       missingLinkText = todo.length >= ofLink;

@@ -43,17 +43,17 @@ export function buildMounts(input: MountsInput): OciMount[] {
   ];
 }
 
-/** The mountpoints of the container's own files beside those of the caller's mounts, for `prepareRootfs`. */
+/** The mountpoints of the container's own files and those of the caller's mounts, in the order of the mounts, for `prepareRootfs`. */
 export function withFileMountpoints(
   mountpoints: ReadonlyMap<string, Mountpoint>,
   files: ContainerFiles | undefined,
   initPath?: string,
 ): ReadonlyMap<string, Mountpoint> {
-  const all = new Map(mountpoints);
-  for (const { destination } of fileMounts({ options: {}, files, initPath })) {
-    if (!all.has(destination)) all.set(destination, { kind: 'file' });
-  }
-  return all;
+  const own = fileMounts({ options: {}, files, initPath }).filter(({ destination }) => !mountpoints.has(destination));
+  return new Map<string, Mountpoint>([
+    ...own.map(({ destination }) => [destination, { kind: 'file' }] as const),
+    ...mountpoints,
+  ]);
 }
 
 /**

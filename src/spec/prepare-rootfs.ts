@@ -4,6 +4,7 @@ import type { Mountpoint } from './bind-sources.js';
 import { forbiddenTarget, isAtOrUnder } from './container-path.js';
 import { badField } from './fail.js';
 import { type Located, locateInRoot } from './locate-in-root.js';
+import { prepareNested } from './prepare-nested.js';
 
 export interface RootfsNeeds {
   /** `process.cwd` of the spec. */
@@ -13,16 +14,18 @@ export interface RootfsNeeds {
 }
 
 /**
- * Makes the working directory and the mountpoints that the image lacks (root's, 0755), resolved inside the root, so that
- * the runtime has nothing to make. What lies under another mount is not in this tree and is left to the runtime.
- * The tree must be still: nobody else may write to it. Idempotent. Throws BAD_WORKING_DIR, BAD_MOUNT_TARGET.
+ * Makes the working directory and the mountpoints that are not there (root's, 0755), so that the runtime has nothing to
+ * make. Those of the image are resolved inside its root; the tree must be still: nobody else may write to it. Those that
+ * lie in another mount are made in its source, where others may write: there no link is followed. In a tmpfs, which is
+ * new, the runtime makes them. Idempotent. Throws BAD_WORKING_DIR, BAD_MOUNT_TARGET, SYMLINK_REFUSED.
  */
 export function prepareRootfs(rootfsPath: string, { workingDir, mountpoints }: RootfsNeeds): void {
   const targets = mountpoints === undefined ? [] : [...mountpoints];
+  // By the place in the container to which a target leads; grows in the order of the mounts.
+  const mounted = new Map<string, Mountpoint>();
   for (const [target, mountpoint] of targets) {
-    const covered =
-      isAtOrUnder(target, '/dev') || targets.some(([other]) => other !== target && isAtOrUnder(target, other));
-    if (!covered) prepareMountpoint(rootfsPath, target, mountpoint);
+    if (isAtOrUnder(target, '/dev')) continue;
+    mounted.set(prepareMountpoint(rootfsPath, target, mountpoint, mounted), mountpoint);
   }
   const underMount = targets.some(([target]) => isAtOrUnder(workingDir, target));
   if (workingDir !== '/' && !underMount && !isAtOrUnder(workingDir, '/dev')) prepareWorkingDir(rootfsPath, workingDir);
@@ -43,12 +46,20 @@ function workingDirFault(located: Located): string | undefined {
   return located.kind === 'file' || located.kind === 'other' ? 'is not a directory in the image' : undefined;
 }
 
-function prepareMountpoint(root: string, target: string, { kind, mode, forceMode }: Mountpoint): void {
-  const located = locateInRoot(root, target);
+/** Gives the place in the container to which the target leads. */
+function prepareMountpoint(
+  root: string,
+  target: string,
+  mountpoint: Mountpoint,
+  mounted: ReadonlyMap<string, Mountpoint>,
+): string {
+  const { kind, mode, forceMode } = mountpoint;
+  const located = locateInRoot(root, target, mounted);
   const bad = (why: string) => badField('BAD_MOUNT_TARGET', 'mounts.target', target, why);
   const why = located.inner === target ? undefined : forbiddenTarget(located.inner);
   if (why !== undefined) throw bad(`leads to ${located.inner}, which ${why}`);
   if (located.kind === 'loop') throw bad('is a loop of symbolic links');
+  if (located.covered) return prepareNested({ target, place: located.inner, mountpoint }, mounted);
   if (located.kind === 'missing') {
     if (kind === 'directory') makeDirectory(located.path);
     else makeFile(located.path);
@@ -60,6 +71,7 @@ function prepareMountpoint(root: string, target: string, { kind, mode, forceMode
   } else if (forceMode === true && mode !== undefined) {
     if ((lstatSync(located.path).mode & 0o7777) !== mode) chmodSync(located.path, mode);
   }
+  return located.inner;
 }
 
 /** Makes what is missing of `path`, 0755 whatever the umask. */

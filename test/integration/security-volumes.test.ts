@@ -20,7 +20,7 @@ import { copyOnFirstUse } from '#src/containers/volumes/first-use-copy.js';
 import { bindSubpath, unbindSubpaths } from '#src/containers/volumes/subpath-mounts.js';
 import { EngineError } from '#src/errors/index.js';
 import { copyTree, removeBeneath } from '#src/os/index.js';
-import type { VolumeMountPoint } from '#src/spec/index.js';
+import { type Mountpoint, prepareRootfs, type VolumeMountPoint } from '#src/spec/index.js';
 import { requireBinary, requireRoot } from '#support/require.js';
 import { tempDir } from '#support/roots.js';
 
@@ -98,6 +98,39 @@ test('a subpath whose directories are exchanged for links is never bound outside
 function victimLook(path: string): unknown {
   return readdirSync(path, { recursive: true }).map((name) => [name, lstatSync(join(path, name as string)).ctimeMs]);
 }
+
+test('a mountpoint below a volume is never made outside it while somebody exchanges its directories for links', async (t) => {
+  if (!requireRoot(t)) return;
+  const dir = tempDir(t, 'nested-race');
+  const { path, assertUntouched } = victim(dir);
+  const [rootfs, volume] = [join(dir, 'rootfs'), join(dir, 'volume')];
+  mkdirSync(rootfs);
+  mkdirSync(join(volume, 'a'), { recursive: true });
+  symlinkSync(path, join(volume, 'evil'));
+  const outcomes = new Map<string, number>();
+  await whileExchanging(t, volume, [['a', 'evil']], async () => {
+    const endsAt = Date.now() + RACE_MS;
+    for (let n = 0; Date.now() < endsAt; n++) {
+      const kind = n % 2 === 0 ? 'directory' : 'file';
+      const mountpoints = new Map<string, Mountpoint>([
+        ['/v', { kind: 'directory', source: volume }],
+        [`/v/a/${n}`, { kind, mode: 0o777 }],
+      ]);
+      let outcome = 'made';
+      try {
+        prepareRootfs(rootfs, { workingDir: '/', mountpoints });
+      } catch (error) {
+        assert.ok(EngineError.is(error), String(error));
+        outcome = error.reason;
+      }
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+      if (n % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+  if (outcomes.size === 0) return;
+  assert.deepEqual([...outcomes.keys()].sort(), ['SYMLINK_REFUSED', 'made']);
+  assertUntouched();
+});
 
 test('a bound subpath stays what it was when its directories are exchanged afterwards', async (t) => {
   if (!requireRoot(t)) return;

@@ -95,6 +95,7 @@ async function checkOpen(bed: DeathBed, problems: string[]): Promise<void> {
       if (row.kind !== 'durable') problems.push(`listed: throwaway ${row.id}`);
       if (!['created', 'running', 'exited'].includes(row.status)) problems.push(`${row.name} is ${row.status}`);
     }
+    await intentsSettled(bed);
     // What is on disk now belongs to a listed container or to this engine.
     for (const path of bed.containerFiles()) {
       const named = /[0-9a-f]{64}/.exec(path)?.[0];
@@ -106,12 +107,14 @@ async function checkOpen(bed: DeathBed, problems: string[]): Promise<void> {
             : /^run\/sessions\/[0-9a-f]+$/.test(path);
       if (!known) problems.push(`nobody's after open: ${path}`);
     }
+    await checkVolumes(engine, ids, problems);
     // A second open finds nothing to do: it changes nothing that is there.
     const before = bed.containerFiles().filter((path) => !path.startsWith('run/sessions/'));
     await (await bed.open()).close();
     const after = bed.containerFiles().filter((path) => !path.startsWith('run/sessions/'));
     if (before.join() !== after.join()) problems.push(`the second open changed ${before.join()} into ${after.join()}`);
     for (const row of all) await use(engine, row.id, row.status, problems);
+    await removeVolumes(bed, engine, problems);
     if (!(await engine.images.list()).some((image) => JSON.stringify(image).includes('box')))
       problems.push('the image is gone');
     const { stdout } = await engine.run('box', ['echo', 'works'], { name: 'named-run' });
@@ -120,6 +123,48 @@ async function checkOpen(bed: DeathBed, problems: string[]): Promise<void> {
     await engine.run('imported', ['true'], { check: true });
     await engine.images.remove('imported');
   }
+}
+
+/** Drivers may be slow, so an open does not wait for the volumes of what was cut off. */
+async function intentsSettled(bed: DeathBed): Promise<void> {
+  const endsAt = Date.now() + 5_000;
+  while (Date.now() < endsAt && bed.containerFiles().some((path) => path.startsWith('intents/'))) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Nobody dead holds a volume, and one that nobody asked for by name is there for a container. */
+async function checkVolumes(engine: Engine, ids: ReadonlySet<string>, problems: string[]): Promise<void> {
+  const { volumes, warnings } = await engine.volumes.list();
+  problems.push(...warnings.map(({ kind, message }) => `volumes: ${kind}: ${message}`));
+  for (const { name, anonymous } of volumes) {
+    const { holders } = await engine.volumes.inspect(name);
+    for (const { id, kind, mounted } of holders) {
+      if (!ids.has(id)) problems.push(`volume ${name} is held by ${kind} ${id}, which is gone`);
+      else if (mounted && (await (await engine.containers.get(id)).inspect()).status !== 'running')
+        problems.push(`volume ${name} is mounted for ${id}, which does not run`);
+    }
+    if (anonymous && holders.length === 0) problems.push(`anonymous volume ${name} is nobody's`);
+  }
+  for (const id of ids) {
+    for (const mount of (await (await engine.containers.get(id)).inspect()).mounts) {
+      if (mount.name === undefined) continue;
+      const users = (await engine.volumes.whoUses(mount.name)).map((holder) => holder.id);
+      if (!users.includes(id)) problems.push(`${id} does not hold its volume ${mount.name}`);
+    }
+  }
+}
+
+/** With its containers gone, every volume can be removed, and no trace of one stays. */
+async function removeVolumes(bed: DeathBed, engine: Engine, problems: string[]): Promise<void> {
+  for (const { name } of (await engine.volumes.list()).volumes) {
+    try {
+      await engine.volumes.remove(name);
+    } catch (error) {
+      problems.push(`volume ${name} can't be removed: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  problems.push(...bed.volumeFiles().map((what) => `of a volume: ${what}`));
 }
 
 /** A record is whole when its container can be started, entered, stopped and removed. */
@@ -134,7 +179,7 @@ async function use(engine: Engine, id: string, status: string, problems: string[
         await container.stop({ timeoutMs: 0 });
       }
     }
-    await container.remove({ force: true });
+    await container.remove({ force: true, volumes: true });
   } catch (error) {
     if (name === 'durable-3' && /CONTAINER_NOT_FOUND/.test(String((error as { reason?: string }).reason))) return;
     problems.push(`${name} (${status}) is of no use: ${error instanceof Error ? error.message : error}`);

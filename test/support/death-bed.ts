@@ -202,6 +202,19 @@ export class DeathBed {
     return found;
   }
 
+  /** What there is on disk of volumes and their use, of throwaway containers' too. */
+  volumeFiles(): string[] {
+    const found: string[] = [];
+    for (const part of ['records', 'local', 'throwaway']) {
+      const dir = join(this.root, 'v1/volumes', part);
+      for (const name of list(dir)) {
+        const below = name.startsWith('.') ? list(join(dir, name)) : [''];
+        found.push(...below.map((entry) => `volumes/${part}/${name}/${entry}`));
+      }
+    }
+    return found;
+  }
+
   /** Ends what is left and removes everything. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const host of this.#hosts) {

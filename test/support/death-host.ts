@@ -84,6 +84,7 @@ const JOBS: Record<string, Job> = {
     await engine.containers
       .run({ image: 'box', name: 'durable-3', command: ['true'], autoRemove: true })
       .then((c) => c.wait());
+    await useVolumes(engine);
     await engine.close();
     report('done');
     report({ count: (globalThis as { failpointCalls?: number }).failpointCalls });
@@ -172,6 +173,25 @@ const JOBS: Record<string, Job> = {
     }
   },
 };
+
+/** What containers and hosts do with volumes, each once. */
+async function useVolumes(engine: Engine): Promise<void> {
+  const mounts = [
+    { type: 'volume', source: 'vol-shared', target: '/shared' },
+    { type: 'volume', target: '/own' },
+  ] as const;
+  {
+    await using box = await engine.containers.ephemeral({ ...sleeper, name: 'volume-box', mounts });
+    await box.exec(['sh', '-c', 'echo x > /shared/x; echo x > /own/x'], { check: true });
+  }
+  const container = await engine.containers.create({ ...sleeper, name: 'durable-4', mounts });
+  await container.start();
+  await container.stop({ timeoutMs: 0 });
+  await container.remove({ volumes: true });
+  await engine.volumes.create({ name: 'vol-made' });
+  await engine.volumes.remove('vol-made');
+  await engine.volumes.remove('vol-shared');
+}
 
 /** What a crowd may meet: names that are taken, containers that others stop or remove under our hands. */
 function isExpected(error: unknown): boolean {

@@ -195,8 +195,8 @@ describe('the root file system before a start', () => {
       mounts.map((mount) => (mount.type === 'bind' ? mount.source : mount.type)),
       [join(victim, 'file'), made, 'tmpfs', 'tmpfs'],
     );
-    assert.deepEqual(mountpoints.get('/f'), FILE);
-    assert.deepEqual(mountpoints.get('/d'), DIRECTORY);
+    assert.deepEqual(mountpoints.get('/f'), { ...FILE, source: join(victim, 'file'), readOnly: false });
+    assert.deepEqual(mountpoints.get('/d'), { ...DIRECTORY, source: made, readOnly: false });
     assert.deepEqual(mountpoints.get('/t'), { kind: 'directory', mode: 0o1777 });
     assert.deepEqual(mountpoints.get('/m'), { kind: 'directory', mode: 0o700, forceMode: true });
     const absent = collectMounts({ mounts: [{ type: 'bind', source: join(base, 'absent'), target: '/x' }] });
