@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
 import type { RegistryClientOptions } from '#src/registry/index.js';
 import { readAll, rejectsReason, testBlob, testClient } from '#support/registry/client-lab.js';
@@ -114,7 +115,8 @@ describe('reading a blob goes on', () => {
   });
 
   it('over a restart of the registry, and ends when that stays away', async (t) => {
-    const lab = await bed(t);
+    // More than the buffers of a connection hold.
+    const lab = await bed(t, {}, 30_000_000);
     if (lab === undefined) return;
     const { registry, proxy, blob, client } = lab;
     const repository = { registry: registry.host, repository: 'a' };
@@ -267,11 +269,13 @@ describe('an upload goes on', () => {
     proxy.clear();
     const broken = {
       ...blob,
-      open: () => {
-        const stream = blob.open(0);
-        setImmediate(() => stream.destroy(Object.assign(new Error('disk'), { code: 'EIO' })));
-        return stream;
-      },
+      open: () =>
+        Readable.from(
+          (function* () {
+            yield blob.bytes.subarray(0, 70_000);
+            throw Object.assign(new Error('disk'), { code: 'EIO' });
+          })(),
+        ),
     };
     await assert.rejects(client.uploadBlob(repository, broken), { code: 'EIO' });
   });
