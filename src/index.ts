@@ -16,6 +16,7 @@ export type { ProcessExit, ProcessResult, RunningProcess } from './containers/pr
 export type { RecordedError } from './containers/record.js';
 export { Scope } from './containers/scope.js';
 export type { ContainerStatus } from './containers/status.js';
+export type { ContainerMount } from './containers/volumes/describe-mounts.js';
 export { Engine, type EventOptions } from './engine/engine.js';
 export type { EngineInfo } from './engine/info.js';
 export type { UnbuiltFacet } from './engine/unbuilt.js';

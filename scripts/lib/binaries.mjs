@@ -30,6 +30,8 @@ export const BINARIES = [
   { name: 'unshare', apt: 'util-linux', need: 'tests', optional: true },
   { name: 'losetup', apt: 'mount', need: 'tests', optional: true },
   { name: 'mkfs.ext4', apt: 'e2fsprogs', need: 'tests', optional: true },
+  { name: 'mkfs.xfs', apt: 'xfsprogs', need: 'tests', optional: true },
+  { name: 'linux.uml', apt: 'user-mode-linux', need: 'tests', optional: true },
   { name: 'ps', apt: 'procps', need: 'tests', optional: true },
   { name: 'tar', apt: 'tar', need: 'tests', optional: true },
   { name: 'gcc', apt: 'gcc', need: 'tests', optional: true },
@@ -37,6 +39,8 @@ export const BINARIES = [
   { name: 'openssl', apt: 'openssl', need: 'tests', optional: true },
   { name: 'docker-registry', apt: 'docker-registry', need: 'tests', optional: true },
   { name: 'setpriv', apt: 'util-linux', need: 'tests', optional: true },
+  { name: 'rclone', apt: 'rclone', need: 'tests', optional: true },
+  { name: 'fusermount3', apt: 'fuse3', need: 'tests', optional: true },
   { name: 'tini-static', apt: 'tini', need: 'tests', optional: true },
   {
     name: 'runtime-spec schemas',

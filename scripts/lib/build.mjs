@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { PROJECT, runQuiet, Stop } from './run.mjs';
 
 const LIMIT_MS = 5 * 60_000;
-const ROLLUP = join(PROJECT, 'lib/caisson.d.ts');
+/** The types of each entry point in one file, with the configurations that make it: with the API report, and without. */
+const ROLLUPS = [
+  { file: join(PROJECT, 'lib/caisson.d.ts'), report: 'api-extractor.json', plain: 'scripts/lib/api-rollup.json' },
+  {
+    file: join(PROJECT, 'lib/testing.d.ts'),
+    report: 'scripts/lib/api-testing.json',
+    plain: 'scripts/lib/api-testing-rollup.json',
+  },
+];
 
 function tool(file, args, label) {
   const result = runQuiet(process.execPath, [join(PROJECT, 'node_modules', file), ...args], { timeoutMs: LIMIT_MS });
@@ -26,7 +34,7 @@ function removeStale(outDir, sourceDir) {
   const out = join(PROJECT, outDir);
   for (const path of filesUnder(out)) {
     const match = /^(.*?)(\.d\.ts|\.js)$/.exec(path.slice(out.length + 1));
-    if (match === null || path === ROLLUP) continue;
+    if (match === null) continue;
     if (!existsSync(join(PROJECT, sourceDir, `${match[1]}.ts`))) rmSync(path);
   }
 }
@@ -45,25 +53,27 @@ export function buildTests() {
   tool('typescript/bin/tsc', ['-p', 'tsconfig.test.json'], 'Compiling tests');
 }
 
-/** The one-file types lib/caisson.d.ts and the API report. `update`: write api/caisson.api.md instead of comparing. */
+const extractApi = (config, ...args) =>
+  tool('@microsoft/api-extractor/bin/api-extractor', ['run', '--config', config, ...args], 'api-extractor');
+
+/** The one-file types of lib and the API reports. `update`: write the reports in api instead of comparing. */
 export function buildTypes({ update = false } = {}) {
-  const args = ['run', ...(update ? ['--local'] : [])];
-  return tool('@microsoft/api-extractor/bin/api-extractor', args, 'api-extractor');
+  for (const { report } of ROLLUPS) extractApi(report, ...(update ? ['--local'] : []));
 }
 
-/** The rollup is made when a declaration is newer than it: it costs two seconds. The report is compared by a test. */
+/** A rollup is made when a declaration is newer than it: it costs two seconds. The reports are compared by a test. */
 export function buildTypesIfStale() {
-  if (existsSync(ROLLUP)) {
-    const made = statSync(ROLLUP).mtimeMs;
-    let stale = statSync(join(PROJECT, 'api-extractor.json')).mtimeMs > made;
-    for (const path of filesUnder(join(PROJECT, 'dist'))) {
-      if (path.endsWith('.d.ts') && path !== ROLLUP && statSync(path).mtimeMs > made) stale = true;
-    }
-    if (!stale) return;
+  for (const { file, report, plain } of ROLLUPS) {
+    if (isStale(file, report)) extractApi(plain, '--local');
   }
-  tool(
-    '@microsoft/api-extractor/bin/api-extractor',
-    ['run', '--local', '--config', 'scripts/lib/api-rollup.json'],
-    'api-extractor',
-  );
+}
+
+function isStale(file, config) {
+  if (!existsSync(file)) return true;
+  const made = statSync(file).mtimeMs;
+  if (statSync(join(PROJECT, config)).mtimeMs > made) return true;
+  for (const path of filesUnder(join(PROJECT, 'dist'))) {
+    if (path.endsWith('.d.ts') && statSync(path).mtimeMs > made) return true;
+  }
+  return false;
 }

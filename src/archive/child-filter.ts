@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { engineError, quote } from '../errors/index.js';
 import { findExecutable, SYSTEM_ENV, spawnChild } from '../os/index.js';
-import { abortError, type CallOptions } from '../util/signals.js';
+import { abortError, type CallOptions, listenForAbort } from '../util/signals.js';
 
 /**
  * Runs a stream through a program. Throws TOOL_MISSING when the host lacks it and BAD_ARCHIVE when it fails; the
@@ -26,7 +26,7 @@ export async function* filterThroughChild(
   const feeding = feed(source, stdin, feeder.signal);
   const complaint = tail(child.stderr as AsyncIterable<Buffer>);
   const onAbort = () => child.kill('SIGKILL');
-  call.signal?.addEventListener('abort', onAbort, { once: true });
+  listenForAbort(call.signal, onAbort);
   try {
     yield* child.stdout as AsyncIterable<Uint8Array>;
     const failure = await feeding;

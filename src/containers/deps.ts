@@ -14,6 +14,7 @@ import type { ExitWatcher } from './durable/exit-watcher.js';
 import type { ContainerRepository } from './durable/repository.js';
 import type { LiveSet } from './ephemeral/live-set.js';
 import type { Session } from './ephemeral/session.js';
+import type { VolumesSource } from './volumes/port.js';
 
 /** Finds a runtime by its configured name, probed at first use. */
 export interface RuntimeSource {
@@ -46,6 +47,7 @@ export interface ContainerDeps {
   readonly repository: ContainerRepository;
   readonly intents: IntentStore;
   readonly exits: ExitWatcher;
+  readonly volumes: VolumesSource;
   readonly emit: (event: EventInput) => void;
   readonly now: () => Date;
 }

@@ -1,5 +1,6 @@
 import type { ImageHealthcheck, ImageRunConfig } from '../images/types.js';
 import type { SupervisedTask } from '../runtime/supervisor.js';
+import type { UserMount } from '../spec/collect-mounts.js';
 import type { ContainerOptions } from '../spec/container-options.js';
 import type { ContainerStatus } from './status.js';
 
@@ -40,6 +41,10 @@ export interface ContainerRecord {
   readonly runtime: string;
   readonly supervisor: 'conmon' | 'shim' | undefined;
   readonly autoRemove: boolean;
+  /** Its mounts from all sources, each volume with its name. Missing in records that were written before there were volumes. */
+  readonly mounts?: readonly UserMount[];
+  /** It is being removed together with its anonymous volumes. */
+  readonly removeVolumes?: boolean;
   readonly status: ContainerStatus;
   /** Number of starts so far. */
   readonly runs: number;

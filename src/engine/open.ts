@@ -20,7 +20,7 @@ import { createLog } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
 import { forgetEarlierBoot } from './forget-earlier-boot.js';
 import type { EngineParts } from './parts.js';
-import { recover } from './recover.js';
+import { doLater, recover } from './recover.js';
 import { ConfiguredRuntimes } from './runtime-source.js';
 import { CompiledFilters } from './seccomp-filters.js';
 import { specFacts } from './spec-facts.js';
@@ -95,6 +95,7 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     hostFacts: specFacts(facts),
     session,
     live: new LiveSet(),
+    volumes: unbuiltVolumes,
     snapshotter,
     images,
     runtimes,
@@ -116,7 +117,8 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
   };
   const holdersOf = (imageId: string): string[] => imageHolders(deps, imageId);
   try {
-    await recover({ ...deps, sessionsDir, tombstonesDir, recoverImages: () => images.recover() }, call);
+    const later = await recover({ ...deps, sessionsDir, tombstonesDir, recoverImages: () => images.recover() }, call);
+    if (later.length > 0) void deps.live.call(() => doLater(later, deps.live.orClosing()));
   } catch (error) {
     await session.close();
     throw error;
@@ -144,6 +146,10 @@ export async function openParts(options: EngineOptions & CallOptions): Promise<E
     closeRuntimes: () => runtimes.close(),
     closeJournal: () => journal.close(),
   };
+}
+
+async function unbuiltVolumes(): Promise<never> {
+  throw engineError('NOT_BUILT_YET', 'volumes with a name do not exist in this version');
 }
 
 function makeTempDirectory(tempDir: string, runDir: string): string {

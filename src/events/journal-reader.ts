@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errnoOf } from '../os/syscalls/index.js';
 import { ioError } from '../state/index.js';
-import { abortError } from '../util/signals.js';
+import { abortError, listenForAbort } from '../util/signals.js';
 import { DirectoryWatch } from './directory-watch.js';
 import { type EngineEvent, type EventFilter, eventMatcher } from './event.js';
 import { JournalCursor } from './journal-cursor.js';
@@ -107,7 +107,7 @@ export class JournalReader implements AsyncIterableIterator<EngineEvent, undefin
   #open(): void {
     this.#state = 'open';
     const { follow, signal, until } = this.#options;
-    signal?.addEventListener('abort', this.#notice, { once: true });
+    listenForAbort(signal, this.#notice);
     if (!follow) return;
     this.#watch = new DirectoryWatch(this.#dir, this.#notice);
     if (until === undefined) return;

@@ -1,7 +1,7 @@
 import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type CallOptions, throwIfAborted } from '../util/signals.js';
+import { type CallOptions, listenForAbort, throwIfAborted } from '../util/signals.js';
 
 const BLOCK_BYTES = 256 << 10;
 const POLL_MS = 1_000;
@@ -138,7 +138,7 @@ function change(path: string, ended: Promise<void> | undefined, signal: AbortSig
       // Inotify is exhausted: the poll serves.
     }
     ended?.then(done);
-    signal?.addEventListener('abort', done, { once: true });
+    listenForAbort(signal, done);
     if (signal?.aborted) done();
   });
 }

@@ -4,6 +4,7 @@ export { emptyDirectory } from './empty-directory.js';
 export { findExecutable, SYSTEM_ENV, SYSTEM_PATH } from './find-executable.js';
 export { resolveInRoot } from './in-root.js';
 export type { Mount } from './mount.js';
+export { type MountProcess, startMountProcess } from './mount-process.js';
 export { type MountInfo, readMountInfo } from './mountinfo.js';
 export { mountAll, unmount } from './mounts.js';
 export { escapeOverlayPath, splitLowerDirs } from './overlay-data.js';
@@ -12,3 +13,9 @@ export { bootId, identifyProcess, isAlive, isEnding, type ProcessIdentity, signa
 export { removeShallow } from './remove-shallow.js';
 export { runTool, type ToolOptions } from './run-tool.js';
 export { exitStatus, runChild, spawnChild } from './spawn.js';
+export { inDirectory, joinBytes, readEntries } from './trees/byte-paths.js';
+export { type CopyTreeOptions, copyTree } from './trees/copy-tree.js';
+export { readAttributes, writeAttributes } from './trees/inode-attributes.js';
+export { O_PATH, openBeneath } from './trees/open-beneath.js';
+export { removeBeneath } from './trees/remove-beneath.js';
+export { removeTree } from './trees/remove-tree.js';

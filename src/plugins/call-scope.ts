@@ -1,4 +1,4 @@
-import { abortError, type CallOptions, throwIfAborted } from '../util/signals.js';
+import { abortError, type CallOptions, listenForAbort, throwIfAborted } from '../util/signals.js';
 
 /** Calls in flight, so that closing can end them. */
 export type OpenCalls = Set<AbortController>;
@@ -22,7 +22,7 @@ export class CallScope implements Disposable {
     const onAbort = () => controller.abort(abortError(signal as AbortSignal));
     const timer = setTimeout(() => controller.abort(options.timeoutError()), options.timeoutMs);
     timer.unref();
-    signal?.addEventListener('abort', onAbort, { once: true });
+    listenForAbort(signal, onAbort);
     options.openCalls.add(controller);
     this.#end = () => {
       clearTimeout(timer);

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { engineError, quote } from '../errors/index.js';
 import { errnoOf } from '../os/syscalls/index.js';
-import { abortError } from '../util/signals.js';
+import { abortError, listenForAbort } from '../util/signals.js';
 import type { PluginDefinition, TlsSettings } from './plugin-definition.js';
 
 /** Room of a unix socket address, without its closing zero. */
@@ -104,7 +104,7 @@ function opened(
       socket.off('error', onError).off('close', onClose).off(event, onOpen);
     };
     socket.on('error', onError).on('close', onClose).on(event, onOpen);
-    signal.addEventListener('abort', onAbort, { once: true });
+    listenForAbort(signal, onAbort);
     if (signal.aborted) onAbort();
   });
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { engineError, quote } from '../errors/index.js';
-import { abortError } from '../util/signals.js';
+import { abortError, listenForAbort } from '../util/signals.js';
 import { unreachable } from './connect-plugin.js';
 import type { PluginDefinition } from './plugin-definition.js';
 
@@ -49,7 +49,7 @@ async function send(plugin: PluginDefinition, socket: Socket, request: PluginReq
       socket.destroy();
       reject(abortError(request.signal));
     };
-    request.signal.addEventListener('abort', onAbort, { once: true });
+    listenForAbort(request.signal, onAbort);
     const end = () => request.signal.removeEventListener('abort', onAbort);
     const message = http.request({
       // Without an agent: nothing is kept or shared, and no proxy that is set for the process is asked.
@@ -113,7 +113,7 @@ function collect(
     const onClose = () => finish(() => reject(unreachable(plugin, { code: 'ECONNRESET' }, true)));
     response.on('data', onData).on('end', onEnd).on('close', onClose);
     response.on('error', () => {});
-    request.signal.addEventListener('abort', onAbort, { once: true });
+    listenForAbort(request.signal, onAbort);
     if (request.signal.aborted) onAbort();
   });
 }

@@ -1,5 +1,5 @@
 import type { RunOutput, SpawnRequest } from '../os/child.js';
-import { abortError, type CallOptions, throwIfAborted } from '../util/signals.js';
+import { abortError, type CallOptions, listenForAbort, throwIfAborted } from '../util/signals.js';
 import type { Spawner } from './oci-runtime.js';
 
 const MAX_OUTPUT_BYTES = 1 << 20;
@@ -9,7 +9,7 @@ export async function runToEnd(spawner: Spawner, request: SpawnRequest, call: Ca
   throwIfAborted(call.signal);
   const child = spawner.spawn(request);
   const onAbort = () => child.kill('SIGKILL');
-  call.signal?.addEventListener('abort', onAbort, { once: true });
+  listenForAbort(call.signal, onAbort);
   try {
     const [stdout, stderr, exit] = await Promise.all([collect(child.stdout), collect(child.stderr), child.exit]);
     if (call.signal?.aborted) throw abortError(call.signal);

@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync, statSync, symlinkSync, unlinkSync } from 'no
 import { engineError, quote } from '../errors/index.js';
 import { escapeOverlayPath, makePrivateDir } from '../os/index.js';
 import { errnoOf } from '../os/syscalls/index.js';
-import { type InodeAttributes, readAttributes } from './inode-attributes.js';
+import { type InodeAttributes, readAttributes } from '../os/trees/inode-attributes.js';
 import { encodeKey } from './names.js';
 import type { SnapshotStore } from './snapshot-store.js';
 

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { escapeOverlayPath, type Mount } from '../os/index.js';
+import { readAttributes, writeAttributes } from '../os/trees/inode-attributes.js';
 import { createLog, type Log } from '../util/log.js';
-import { readAttributes, writeAttributes } from './inode-attributes.js';
 import { type LayerChain, LayerChains } from './layer-chains.js';
 import type { SnapshotMeta } from './snapshot-meta.js';
 import { type SnapshotPaths, SnapshotStore } from './snapshot-store.js';

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootId, escapeOverlayPath, mountAll, unmount } from '../os/index.js';
+import { removeTree } from '../os/trees/remove-tree.js';
 import { newToken } from '../util/ids.js';
-import { removeTree } from './remove-tree.js';
 
 /** What overlay can do on the file system of a directory. */
 export interface OverlayProbe {

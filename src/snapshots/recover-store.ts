@@ -2,12 +2,12 @@ import { readdirSync, renameSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../errors/index.js';
 import { isAlive } from '../os/index.js';
+import { isOwnerAlive } from '../os/step-owner.js';
 import { errnoOf } from '../os/syscalls/index.js';
 import type { Log } from '../util/log.js';
 import { settleHidden } from './remove-committed.js';
 import { readMeta } from './snapshot-meta.js';
 import { listKeys, type SnapshotStore } from './snapshot-store.js';
-import { isOwnerAlive } from './step-owner.js';
 
 /** Finishes or undoes the steps of dead processes and empties the trash. Safe beside living processes and to repeat. */
 export async function recoverStore(store: SnapshotStore, log: Log): Promise<void> {

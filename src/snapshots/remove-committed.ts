@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
 import { engineError, quote } from '../errors/index.js';
 import { errnoOf } from '../os/syscalls/index.js';
+import { TimeSlices } from '../os/trees/time-slices.js';
 import type { CallOptions } from '../util/signals.js';
 import { fsError } from './fs-error.js';
 import { encodeKey } from './names.js';
 import { readMeta } from './snapshot-meta.js';
 import { listKeys, pathsIn, type SnapshotStore } from './snapshot-store.js';
-import { TimeSlices } from './time-slices.js';
 
 /**
  * Removes a committed snapshot; false when there is none. Throws SNAPSHOT_IN_USE with the children.

@@ -2,14 +2,14 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, sta
 import { join } from 'node:path';
 import { engineError, quote } from '../errors/index.js';
 import { identifyProcess, makePrivateDir, type ProcessIdentity } from '../os/index.js';
+import { formatOwner } from '../os/step-owner.js';
 import { errnoOf, syncfsAsync } from '../os/syscalls/index.js';
+import { removeTree } from '../os/trees/remove-tree.js';
 import { newToken } from '../util/ids.js';
 import { type CallOptions, throwIfAborted } from '../util/signals.js';
 import { fsError } from './fs-error.js';
 import { decodeKey, encodeKey } from './names.js';
-import { removeTree } from './remove-tree.js';
 import { formatMeta, readMeta, type SnapshotMeta } from './snapshot-meta.js';
-import { formatOwner } from './step-owner.js';
 
 /** Where a snapshot's files are. */
 export interface SnapshotPaths {

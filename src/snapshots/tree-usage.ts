@@ -1,9 +1,9 @@
 import { type Dirent, lstatSync } from 'node:fs';
 import { errnoOf } from '../os/syscalls/index.js';
+import { joinBytes, readEntries } from '../os/trees/byte-paths.js';
+import { TimeSlices } from '../os/trees/time-slices.js';
 import type { CallOptions } from '../util/signals.js';
-import { joinBytes, readEntries } from './byte-paths.js';
 import type { SnapshotUsage } from './snapshotter.js';
-import { TimeSlices } from './time-slices.js';
 
 const BLOCK_BYTES = 512;
 

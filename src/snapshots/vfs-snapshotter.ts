@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync, realpathSync } from 'node:fs';
 import { engineError, quote } from '../errors/index.js';
 import { type Mount, readMountInfo } from '../os/index.js';
+import { copyTree } from '../os/trees/copy-tree.js';
 import { createLog, type Log } from '../util/log.js';
 import type { CallOptions } from '../util/signals.js';
-import { copyTree } from './copy-tree.js';
 import type { SnapshotMeta } from './snapshot-meta.js';
 import { notFound, type SnapshotPaths, SnapshotStore } from './snapshot-store.js';
 import type { LayerTarget } from './snapshotter.js';

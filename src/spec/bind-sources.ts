@@ -22,18 +22,28 @@ export interface ResolvedMounts {
  * Looks at the host: every bind source must exist (or is made, 0755, where `createSource` says so) and is resolved once,
  * so that links and `/proc/self/…` mean what they meant now. Throws BAD_MOUNT_SOURCE.
  */
-export function resolveBindSources(mounts: readonly UserMount[]): ResolvedMounts {
+export function resolveBindSources(
+  mounts: readonly UserMount[],
+  volumePaths: ReadonlyMap<string, string> = new Map(),
+): ResolvedMounts {
   const mountpoints = new Map<string, Mountpoint>();
   const resolved = mounts.map((mount) => {
     if (mount.type !== 'bind') {
-      mountpoints.set(mount.target, mount.type === 'tmpfs' ? tmpfsMountpoint(mount.options) : { kind: 'directory' });
+      mountpoints.set(
+        mount.target,
+        mount.type === 'tmpfs' ? tmpfsMountpoint(mount.options) : { kind: kindOf(volumePaths.get(mount.target)) },
+      );
       return mount;
     }
     const source = resolveSource(mount.field, mount.source, mount.createSource);
-    mountpoints.set(mount.target, { kind: statSync(source).isDirectory() ? 'directory' : 'file' });
+    mountpoints.set(mount.target, { kind: kindOf(source) });
     return { ...mount, source };
   });
   return { mounts: resolved, mountpoints };
+}
+
+function kindOf(source: string | undefined): Mountpoint['kind'] {
+  return source === undefined || statSync(source).isDirectory() ? 'directory' : 'file';
 }
 
 function tmpfsMountpoint(options: readonly string[]): Mountpoint {

@@ -15,18 +15,41 @@ export type UserMount = { readonly field: string; readonly target: string; reado
       readonly createSource: boolean;
     }
   | { readonly type: 'tmpfs'; readonly options: readonly string[] }
-  | { readonly type: 'volume'; readonly name: string }
+  | VolumeUse
 );
+
+/** Which volume, and how it is made should it not exist. */
+export interface VolumeUse {
+  readonly type: 'volume';
+  /** Empty as long as an anonymous volume was given none. */
+  readonly name: string;
+  /** The caller gave no name: it may go with its container. */
+  readonly anonymous: boolean;
+  readonly noCopy: boolean;
+  /** It comes from another container (`volumesFrom`): it exists, and nothing of it is compared or filled. */
+  readonly inherited?: boolean;
+  /** Host path of its content, since it was mounted last. */
+  readonly mountpoint?: string;
+  readonly subpath?: string;
+  readonly driver?: string;
+  readonly driverOptions?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** A mount of a volume. */
+export type VolumeMountPoint = Extract<UserMount, { readonly type: 'volume' }>;
 
 /**
  * `mounts`, `binds` and `tmpfs` as one list, parents before children. Pure: whether sources exist is for
  * `resolveBindSources`. Throws BAD_MOUNT_TARGET, BAD_MOUNT_SOURCE, BAD_MOUNT_OPTION, DUPLICATE_MOUNT_TARGET.
  */
-export function collectMounts(options: Pick<ContainerOptions, 'mounts' | 'binds' | 'tmpfs'>): UserMount[] {
+export function collectMounts(
+  options: Pick<ContainerOptions, 'mounts' | 'binds' | 'tmpfs' | 'volumeDriver'>,
+): UserMount[] {
   const mounts: UserMount[] = [];
-  for (const [i, mount] of (options.mounts ?? []).entries()) mounts.push(fromMount(`mounts[${i}]`, mount));
+  for (const [i, mount] of (options.mounts ?? []).entries()) mounts.push(fromMount(`mounts[${i}]`, mount, options));
   for (const [i, text] of (options.binds ?? []).entries()) {
-    mounts.push(fromMount(`binds[${i}]`, parseBind(`binds[${i}]`, text)));
+    mounts.push(fromMount(`binds[${i}]`, parseBind(`binds[${i}]`, text), options));
   }
   for (const [key, text] of Object.entries(options.tmpfs ?? {})) {
     const field = `tmpfs[${JSON.stringify(key)}]`;
@@ -40,16 +63,21 @@ export function collectMounts(options: Pick<ContainerOptions, 'mounts' | 'binds'
     });
   }
   if (mounts.length > 1) refuseDuplicates(mounts);
+  return sortMounts(mounts);
+}
+
+/** Parents before children, in place. */
+export function sortMounts(mounts: UserMount[]): UserMount[] {
   return mounts.sort((a, b) => depth(a.target) - depth(b.target));
 }
 
-function fromMount(field: string, mount: MountOptions): UserMount {
+function fromMount(field: string, mount: MountOptions, options: Pick<ContainerOptions, 'volumeDriver'>): UserMount {
   const common = {
     field,
     target: checkMountTarget(`${field}.target`, mount.target),
     readOnly: mount.readOnly === true,
   };
-  if (mount.type === 'volume') return { ...common, type: 'volume', name: mount.source ?? '' };
+  if (mount.type === 'volume') return { ...common, ...volumeUse(mount, options) };
   if (mount.type === 'tmpfs') return { ...common, type: 'tmpfs', options: tmpfsWords(mount, common.readOnly) };
   const propagation = mount.propagation ?? 'rprivate';
   if (!PROPAGATIONS.has(propagation)) {
@@ -67,6 +95,24 @@ function fromMount(field: string, mount: MountOptions): UserMount {
     propagation,
     recursive: mount.nonRecursive !== true,
     createSource: mount.createSource === true,
+  };
+}
+
+function volumeUse(
+  mount: Extract<MountOptions, { type: 'volume' }>,
+  options: Pick<ContainerOptions, 'volumeDriver'>,
+): VolumeUse {
+  const driver = mount.driver ?? options.volumeDriver;
+  return {
+    type: 'volume',
+    name: mount.source ?? '',
+    anonymous: (mount.source ?? '') === '',
+    // What is copied belongs at the root of a volume.
+    noCopy: mount.noCopy === true || mount.subpath !== undefined,
+    ...(mount.subpath !== undefined && { subpath: mount.subpath }),
+    ...(driver !== undefined && { driver }),
+    ...(mount.driverOptions !== undefined && { driverOptions: mount.driverOptions }),
+    ...(mount.labels !== undefined && { labels: mount.labels }),
   };
 }
 

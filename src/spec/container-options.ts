@@ -1,4 +1,4 @@
-/** A bind, tmpfs or (later) volume mount. @public */
+/** A bind, tmpfs or volume mount. @public */
 export type MountOptions =
   | {
       readonly type: 'bind';
@@ -28,10 +28,23 @@ export type MountOptions =
     }
   | {
       readonly type: 'volume';
-      /** Volume name; empty for an anonymous one. */
+      /** Name of a volume, made when it does not exist; none for an anonymous one, which can go with its container. */
       readonly source?: string;
       readonly target: string;
       readonly readOnly?: boolean;
+      /** Leave an empty volume empty; otherwise it gets what the image has at the target. @defaultValue false */
+      readonly noCopy?: boolean;
+      /**
+       * Mount this path of the volume instead of all of it: relative, it must exist there, and links in it are not
+       * followed. Needs `source`; nothing is copied then.
+       */
+      readonly subpath?: string;
+      /** Driver of the volume. One that exists must be that driver's. @defaultValue the container's `volumeDriver`, else `local` */
+      readonly driver?: string;
+      /** What its driver is to know when it makes the volume. One that exists must have been made with the same. */
+      readonly driverOptions?: Readonly<Record<string, string>>;
+      /** Labels of the volume, when it is made. One that exists must have the same. */
+      readonly labels?: Readonly<Record<string, string>>;
     };
 
 /** A resource limit of the process. @public */
@@ -138,10 +151,21 @@ export interface ContainerOptions extends ResourceOptions {
   readonly annotations?: Readonly<Record<string, string>>;
   /** The root file system can't be written; mounts and tmpfs can. @defaultValue false */
   readonly readOnlyRootfs?: boolean;
-  /** Binds and tmpfs mounts; each target once. */
+  /** Binds, volumes and tmpfs mounts; each target once. */
   readonly mounts?: readonly MountOptions[];
-  /** Docker's short form `source:target[:options]`, for absolute paths without a colon. A missing source directory is made, as Docker does. */
+  /**
+   * Docker's short form `source:target[:options]`: a source that is an absolute path is bound (a missing directory is
+   * made, as Docker does), any other names a volume; a target alone is an anonymous volume. Options: `ro`, `rw`,
+   * `nocopy`, propagation, and those of Docker that have no effect here. For paths with a colon use `mounts`.
+   */
   readonly binds?: readonly string[];
+  /**
+   * Containers whose binds and volumes this one gets too, at the same targets: id or name, with `:ro` for read-only.
+   * Mounts of its own win over them, later ones over earlier ones.
+   */
+  readonly volumesFrom?: readonly string[];
+  /** Driver of the volumes that are made for this container and name none. @defaultValue `local` */
+  readonly volumeDriver?: string;
   /** Target to mount(8) options, as Docker's tmpfs map: `{ '/tmp': 'size=64m,mode=1777' }`. */
   readonly tmpfs?: Readonly<Record<string, string>>;
   /** Size of /dev/shm, bytes; at least 4096. @defaultValue the engine's defaultShmSizeBytes, 64 MiB */

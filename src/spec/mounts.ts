@@ -129,18 +129,8 @@ function userMount(mount: UserMount, input: MountsInput): OciMount {
   }
   const source = input.volumePaths?.get(mount.target);
   if (source === undefined) {
-    throw engineError(
-      'NOT_BUILT_YET',
-      `field ${mount.field} mounts the volume ${quote(mount.name)} and volumes do not work`,
-      {
-        details: { field: mount.field, value: quote(mount.name) },
-      },
-    );
+    throw engineError('BUG', `volume ${quote(mount.name)} of field ${mount.field} was not mounted before the start`);
   }
-  return {
-    destination: mount.target,
-    type: 'bind',
-    source,
-    options: ['rbind', 'rprivate', ...(mount.readOnly ? ['ro'] : [])],
-  };
+  const readOnly = !mount.readOnly ? [] : input.recursiveReadOnly ? ['ro', 'rro'] : ['ro'];
+  return { destination: mount.target, type: 'bind', source, options: ['rbind', 'rprivate', ...readOnly] };
 }

@@ -1,15 +1,27 @@
 import { SAFE_NAME } from '../util/ids.js';
 import { MAX_ID } from './account-files.js';
 import { PROPAGATIONS } from './bind-string.js';
-import { type Check, checkBoolean, integer, oneOf, plainObject, text } from './check.js';
+import { type Check, checkBoolean, integer, map, oneOf, plainObject, text } from './check.js';
 import { checkRecord, type RecordChecks, recordChecks } from './check-record.js';
 import type { DeviceOptions, MountOptions } from './container-options.js';
 import { checkDevicePath, DEVICE_PERMISSIONS } from './devices.js';
 import { badField } from './fail.js';
+import { checkSubpath } from './subpath.js';
 
 const keep: Check = (_field, value) => value;
 const hostPath = text({ max: 4095, reason: 'BAD_MOUNT_SOURCE', pattern: /^\//, why: 'is not an absolute host path' });
 const id = integer(0, MAX_ID);
+const labelKey = text({ max: 4096, reason: 'BAD_LABEL' });
+const labelValue = text({ max: 1 << 20, reason: 'BAD_LABEL', allowEmpty: true });
+const optionValue = text({ max: 1 << 20, reason: 'BAD_MOUNT_OPTION', allowEmpty: true });
+
+/** A driver's name: plugins have slashes and tags in theirs. */
+export const checkDriverName: Check<string> = text({
+  max: 255,
+  reason: 'BAD_MOUNT_OPTION',
+  pattern: /^[a-zA-Z0-9][a-zA-Z0-9_.:@/-]*$/,
+  why: 'is no name of a volume driver',
+});
 
 const BIND = recordChecks({
   type: keep,
@@ -41,6 +53,11 @@ const VOLUME = recordChecks({
   }),
   target: keep,
   readOnly: checkBoolean,
+  noCopy: checkBoolean,
+  subpath: checkSubpath,
+  driver: checkDriverName,
+  driverOptions: map(text({ max: 4096, reason: 'BAD_MOUNT_OPTION' }), optionValue),
+  labels: map(labelKey, labelValue),
 });
 const KINDS = new Map<unknown, readonly [RecordChecks, readonly string[]]>([
   ['bind', [BIND, ['source', 'target']]],
@@ -65,7 +82,11 @@ export function checkMount(field: string, value: unknown): MountOptions {
   if (kind === undefined) {
     throw badField('BAD_MOUNT_OPTION', `${field}.type`, type, `is not one of ${[...KINDS.keys()].join(', ')}`);
   }
-  return checkRecord(kind[0], value, field, kind[1]) as unknown as MountOptions;
+  const mount = checkRecord(kind[0], value, field, kind[1]) as unknown as MountOptions;
+  if (mount.type === 'volume' && mount.subpath !== undefined && !mount.source) {
+    throw badField('BAD_SUBPATH', `${field}.subpath`, mount.subpath, 'is of an anonymous volume, which is empty');
+  }
+  return mount;
 }
 
 export function checkDevice(field: string, value: unknown): DeviceOptions {

@@ -16,8 +16,9 @@ import { badField } from './fail.js';
 import { checkUser } from './resolve-user.js';
 import { checkSeccompProfile } from './seccomp/check-profile.js';
 import { sysctlNamespace } from './sysctls.js';
-import { checkDevice, checkMount } from './validate-mounts.js';
+import { checkDevice, checkDriverName, checkMount } from './validate-mounts.js';
 import { checkResourcesTogether, checkUlimit, RESOURCE_CHECKS } from './validate-resources.js';
+import { parseVolumesFrom } from './volumes-from.js';
 
 const HOSTNAME = /^(?=.{1,63}$)[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*$/;
 const hostname = text({ max: 63, reason: 'BAD_HOSTNAME', pattern: HOSTNAME, why: 'is not a host name' });
@@ -60,6 +61,11 @@ export const CONTAINER_CHECKS: Readonly<Record<keyof ContainerOptions, Check>> =
   readOnlyRootfs: checkBoolean,
   mounts: list(checkMount),
   binds: list(text({ max: 10_000, reason: 'BAD_MOUNT_SOURCE' })),
+  volumesFrom: list((field, value) => {
+    parseVolumesFrom(field, value);
+    return value;
+  }, 1000),
+  volumeDriver: checkDriverName,
   tmpfs: map(text({ max: 4095, reason: 'BAD_MOUNT_TARGET' }), anyText),
   shmSizeBytes: integer(4096, Number.MAX_SAFE_INTEGER),
   capAdd: list(normalizeCapability),

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { EngineError, engineError, quote } from '../errors/index.js';
 
 /** Options that every call that can block takes. @public */
@@ -27,6 +28,16 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal.aborted) throw abortError(signal);
 }
 
+/**
+ * Calls `listener` once when the signal aborts; take it away with `removeEventListener`. Node warns of the eleventh
+ * listener of a signal as of a leak: but one signal for many containers is what hosts do.
+ */
+export function listenForAbort(signal: AbortSignal | undefined, listener: () => void): void {
+  if (signal === undefined) return;
+  setMaxListeners(0, signal);
+  signal.addEventListener('abort', listener, { once: true });
+}
+
 /** Settles like `promise`, or rejects as soon as the signal aborts. The promise's own work goes on; its late failure is swallowed. */
 export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
@@ -35,12 +46,12 @@ export function raceSignal<T>(promise: Promise<T>, signal: AbortSignal | undefin
     return Promise.reject(abortError(signal));
   }
   return new Promise<T>((resolve, reject) => {
-    const onAbort = () => {
+    const stop = () => {
       promise.catch(() => {});
       reject(abortError(signal));
     };
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    listenForAbort(signal, stop);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
   });
 }
 
@@ -58,14 +69,14 @@ export function sleep(ms: number, options: CallOptions & { keepAlive?: boolean }
       return;
     }
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort);
+      signal?.removeEventListener('abort', stop);
       resolve();
     }, ms);
     if (!options.keepAlive) timer.unref();
-    const onAbort = () => {
+    const stop = () => {
       clearTimeout(timer);
       reject(abortError(signal as AbortSignal));
     };
-    signal?.addEventListener('abort', onAbort, { once: true });
+    listenForAbort(signal, stop);
   });
 }

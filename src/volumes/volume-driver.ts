@@ -5,9 +5,11 @@ export type VolumeScope = 'local' | 'global';
 
 /** A volume as its driver knows it. @public */
 export interface DriverVolume {
+  /** The name that it was created with. */
   readonly name: string;
   /** Absolute host path of its content, where the driver knows one now. */
   readonly mountpoint?: string;
+  /** When it was made, where the driver knows. */
   readonly createdAt?: Date;
   /** Whatever the driver wants to tell; JSON values. */
   readonly status?: Readonly<Record<string, unknown>>;
@@ -25,7 +27,7 @@ export interface DriverVolume {
 export interface VolumeDriver {
   /** What `driver` in options says. A safe name, `local` only where it replaces the built-in one. */
   readonly name: string;
-  /** @defaultValue `local` */
+  /** Where its volumes exist. @defaultValue `local` */
   readonly scope?: VolumeScope;
   /** Makes a volume. Called again with the same name (after a crash) it must succeed. */
   create(

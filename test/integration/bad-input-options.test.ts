@@ -251,7 +251,7 @@ describe('bad options of containers', () => {
           names: ['mounts[0].type', '"nfs"'],
         },
       );
-      for (const bind of ['/only', 'a:b:c:d', ':/x', '/x:', '/x:/y:maybe']) {
+      for (const bind of ['/only:ro', 'a:b:c:d', ':/x', '/x:', '/x:/y:maybe']) {
         await failsCleanly(
           bed,
           () => bed.engine.containers.create({ image: IMAGE, command: ['true'], binds: [bind] }),

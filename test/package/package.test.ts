@@ -34,14 +34,22 @@ describe('the package', () => {
 
   it('holds the library, its types and its papers, and nothing of the workshop', () => {
     const files = readdirSync(join(user, 'node_modules/caisson'), { recursive: true, encoding: 'utf8' });
-    for (const name of ['lib/caisson.js', 'lib/caisson.d.ts', 'README.md', 'CHANGELOG.md', 'LICENSE']) {
+    for (const name of [
+      'lib/caisson.js',
+      'lib/caisson.d.ts',
+      'lib/testing.js',
+      'lib/testing.d.ts',
+      'README.md',
+      'CHANGELOG.md',
+      'LICENSE',
+    ]) {
       assert.ok(files.includes(name), `${name} is not in the package`);
     }
     const stray = files.filter((name) =>
       /^(src|test|build|scripts|bench|docs|api|\.ci)(\/|$)|\.ts$|buildinfo/.test(name),
     );
     assert.deepEqual(
-      stray.filter((name) => name !== 'lib/caisson.d.ts'),
+      stray.filter((name) => name !== 'lib/caisson.d.ts' && name !== 'lib/testing.d.ts'),
       [],
     );
   });
@@ -71,6 +79,21 @@ describe('the package', () => {
     const result = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: user, timeoutMs: 10_000 });
     assert.equal(result.code, 0, result.stderr);
     assert.ok(!/Timeout|Signal|Process|Pipe|Server/.test(result.stdout), result.stdout);
+  });
+
+  it('offers the contract suites as a module that loads nothing of the library', async () => {
+    const code = "import { volumeDriverContract } from 'caisson/testing'; console.log(typeof volumeDriverContract)";
+    assert.equal(
+      (await runOk(process.execPath, ['--input-type=module', '-e', code], { cwd: user })).trim(),
+      'function',
+    );
+    const text = readFileSync(join(user, 'node_modules/caisson/lib/testing.js'), 'utf8');
+    const imports = [...text.matchAll(/(?:from|import)\s*\(?"([^"]+)"/g)].map((match) => match[1] as string);
+    assert.ok(imports.length > 0);
+    assert.deepEqual(
+      imports.filter((name) => !name.startsWith('node:')),
+      [],
+    );
   });
 
   it('passes publint', async () => {
@@ -142,18 +165,26 @@ describe('the package', () => {
 });
 
 describe('the API', () => {
-  it('is the one that api/caisson.api.md reports', async () => {
-    const args = [tool('@microsoft/api-extractor/bin/api-extractor'), 'run'];
-    const result = await run(process.execPath, args, { cwd: PROJECT, timeoutMs: 60_000 });
-    assert.equal(result.code, 0, `run npm run api and look at what changed\n${result.stdout}${result.stderr}`);
-  });
+  for (const [report, config] of [
+    ['caisson.api.md', 'api-extractor.json'],
+    ['caisson-testing.api.md', 'scripts/lib/api-testing.json'],
+  ] as const) {
+    it(`is the one that api/${report} reports`, async () => {
+      const args = [tool('@microsoft/api-extractor/bin/api-extractor'), 'run', '--config', config];
+      const result = await run(process.execPath, args, { cwd: PROJECT, timeoutMs: 60_000 });
+      assert.equal(result.code, 0, `run npm run api and look at what changed\n${result.stdout}${result.stderr}`);
+    });
+  }
 
   it('documents every member', () => {
-    const report = readFileSync(join(PROJECT, 'api/caisson.api.md'), 'utf8');
-    assert.doesNotMatch(report, /\(undocumented\)/);
+    for (const name of ['caisson.api.md', 'caisson-testing.api.md']) {
+      assert.doesNotMatch(readFileSync(join(PROJECT, 'api', name), 'utf8'), /\(undocumented\)/, name);
+    }
   });
 
   it('shows no internal member', () => {
-    assert.doesNotMatch(readFileSync(join(PROJECT, 'lib/caisson.d.ts'), 'utf8'), /@internal/);
+    for (const name of ['caisson.d.ts', 'testing.d.ts']) {
+      assert.doesNotMatch(readFileSync(join(PROJECT, 'lib', name), 'utf8'), /@internal/, name);
+    }
   });
 });

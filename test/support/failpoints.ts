@@ -39,7 +39,7 @@ syncBuiltinESMExports();
 
 const koffi = require('koffi') as Functions;
 const load = koffi['load'];
-const CHANGES = /^int (mount|umount2|posix_spawn|mknod|mkfifo|flock|setxattr|lsetxattr|symlink|sync)\(/;
+const CHANGES = /^int (mount|umount2|posix_spawn|mknod|mkfifo|flock|setxattr|lsetxattr|symlink|sync|ioctl)\(/;
 koffi['load'] = (...path: unknown[]) => {
   const library = load(...path);
   return {

@@ -4,12 +4,12 @@ import type { ContainerOptions } from '../../spec/container-options.js';
 import {
   type CompiledFilter,
   checkRootfs,
-  collectMounts,
   generateSpec,
   listHostDevices,
   prepareRootfs,
   resolveBindSources,
   resolveDevices,
+  type UserMount,
   withFileMountpoints,
   writeSpec,
 } from '../../spec/index.js';
@@ -32,6 +32,10 @@ export interface BundleRequest {
   readonly image: ImageRunConfig | undefined;
   readonly imageId: string | undefined;
   readonly runtime: OciRuntime;
+  /** From all sources, volumes mounted. */
+  readonly mounts: readonly UserMount[];
+  /** Host path of each volume's content, by target. */
+  readonly volumePaths: ReadonlyMap<string, string>;
 }
 
 type BundleDeps = Pick<ContainerDeps, 'config' | 'hostFacts' | 'users' | 'seccompFilters' | 'repository'>;
@@ -47,7 +51,7 @@ export async function writeBundle(
   const rootfs = `${dir}/rootfs`;
   checkRootfs(rootfs);
   const user = deps.users.resolve(rootfs, request.imageId, options.user ?? image?.user ?? '', options.groups ?? []);
-  const { mounts, mountpoints } = resolveBindSources(collectMounts(options));
+  const { mounts, mountpoints } = resolveBindSources(request.mounts, request.volumePaths);
   const initPath = options.init ? (deps.config.initPath ?? findInit()) : undefined;
   const files = writeEtcFiles(dir, options.hostname ?? shortId(id), options);
   const spec = generateSpec({
@@ -59,6 +63,7 @@ export async function writeBundle(
     cgroupsPath: containerCgroup(deps.config.cgroupParent, id),
     hostFacts: deps.hostFacts,
     mounts,
+    volumePaths: request.volumePaths,
     files,
     namespacePaths: await resolveNamespaces(deps, options, call),
     devices: [...(options.privileged ? listHostDevices() : []), ...resolveDevices(options.devices)],

@@ -5,13 +5,15 @@ import { containerCgroup } from '../cgroup-path.js';
 import type { ContainerDeps } from '../deps.js';
 import { emptyCgroup } from '../ephemeral/sweep.js';
 import type { ContainerRecord } from '../record.js';
+import { unmountVolumes } from '../volumes/mount-volumes.js';
+import { unbindSubpaths } from '../volumes/subpath-mounts.js';
 
 /**
  * Takes away all that a run of a durable container has outside its own directory: runtime object, supervisor, mounts,
  * cgroup, run dir. Goes by names alone, so it also serves for a run that was never finished. Idempotent.
  */
 export async function cleanUpRun(
-  deps: Pick<ContainerDeps, 'layout' | 'runtimes' | 'supervisors' | 'cgroups' | 'config' | 'repository'>,
+  deps: Pick<ContainerDeps, 'layout' | 'runtimes' | 'supervisors' | 'cgroups' | 'config' | 'repository' | 'volumes'>,
   record: ContainerRecord,
   call: CallOptions = {},
 ): Promise<void> {
@@ -23,6 +25,8 @@ export async function cleanUpRun(
     // Never started, cleaned up, or the run dir was wiped: then the cgroup is all that has a name.
     await emptyCgroup(deps.cgroups, cgroup);
     rmSync(exitDir, { recursive: true, force: true });
+    // Also a mount that could not be ended then.
+    await unmountVolumes(deps.volumes, record.mounts ?? [], id, call);
     return;
   }
   // Not before: a container that never ran can be removed without its runtime.
@@ -35,7 +39,9 @@ export async function cleanUpRun(
   };
   await deps.supervisors.get(record.supervisor).delete(task, runtime, call);
   await emptyCgroup(deps.cgroups, cgroup);
+  unbindSubpaths(runDir);
   unmount(`${runDir}/rootfs`, { lazy: true });
+  await unmountVolumes(deps.volumes, record.mounts ?? [], id, call);
   rmSync(exitDir, { recursive: true, force: true });
   rmSync(runDir, { recursive: true, force: true });
 }

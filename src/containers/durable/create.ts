@@ -10,6 +10,8 @@ import { rootParent } from '../bundle/root-parent.js';
 import type { ContainerDeps } from '../deps.js';
 import { readableName } from '../readable-names.js';
 import { type ContainerRecord, storeImage } from '../record.js';
+import { resolveMounts } from '../volumes/resolve-mounts.js';
+import { nameVolumes, takeVolumes, usedVolumes } from '../volumes/take-volumes.js';
 import { containerAttributes } from './event-attributes.js';
 
 const checkSupervisor = oneOf(['conmon', 'shim']);
@@ -36,8 +38,15 @@ export async function createContainer(deps: ContainerDeps, options: CreateContai
   const runtime = await deps.runtimes.get(checked.runtime, call);
   const supervisorName = deps.supervisors.get(supervisor).name;
   const id = newId();
+  const wanted = nameVolumes(resolveMounts(deps.repository, checked, image?.config.volumes ?? []));
   const owner = identifyProcess(process.pid) as ProcessIdentity;
-  const intent = deps.intents.begin({ verb: 'create', kind: 'container', id, owner, data: { name: checked.name } });
+  const intent = deps.intents.begin({
+    verb: 'create',
+    kind: 'container',
+    id,
+    owner,
+    data: { name: checked.name, volumes: usedVolumes(wanted) },
+  });
   const undo = new Rollback();
   undo.defer(() => intent.done());
   try {
@@ -47,6 +56,7 @@ export async function createContainer(deps: ContainerDeps, options: CreateContai
     await deps.snapshotter.prepare(id, parent.snapshot, { ...call, ...parent.options });
     undo.defer(() => deps.snapshotter.remove(id));
     throwIfAborted(signal);
+    const mounts = await takeVolumes(deps.volumes, wanted, { id, kind: 'container' }, undo, call);
     const dir = deps.repository.directory(id);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     undo.defer(() => rmSync(dir, { recursive: true, force: true }));
@@ -59,6 +69,7 @@ export async function createContainer(deps: ContainerDeps, options: CreateContai
       runtime: runtime.binary.name,
       supervisor: supervisorName,
       autoRemove: autoRemove ?? false,
+      mounts,
       status: 'created',
       runs: 0,
     };

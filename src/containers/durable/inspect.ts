@@ -1,10 +1,12 @@
 import type { SnapshotUsage } from '../../snapshots/snapshotter.js';
 import type { ContainerOptions } from '../../spec/container-options.js';
+import { collectMounts } from '../../spec/index.js';
 import { assertKnownOptions, type KnownOptions } from '../../util/known-options.js';
 import type { CallOptions } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import type { ContainerRecord, RecordedError } from '../record.js';
 import { isLive } from '../status.js';
+import { type ContainerMount, describeMounts } from '../volumes/describe-mounts.js';
 import { type ContainerSummary, summarizeContainer } from './list.js';
 
 /** Everything that is known of a durable container: its row of `containers.list`, and more. @public */
@@ -35,6 +37,8 @@ export interface ContainerDetails extends ContainerSummary {
   readonly error: RecordedError | undefined;
   /** Where its output is kept (CRI format); read it with `logs`. */
   readonly logPath: string;
+  /** Binds, volumes and tmpfs mounts from all sources, parents before children. */
+  readonly mounts: readonly ContainerMount[];
   /** What it has written to its root file system; only with `size`. */
   readonly rootUsage?: SnapshotUsage;
 }
@@ -74,6 +78,7 @@ function describe(record: ContainerRecord, logPath: string): ContainerDetails {
     oomKilled: record.lastExit?.oomKilled ?? false,
     pid: live ? record.task?.init.pid : undefined,
     error: record.error,
+    mounts: describeMounts(record.mounts ?? collectMounts(record.options)),
     logPath,
   };
 }

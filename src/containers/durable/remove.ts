@@ -14,9 +14,14 @@ import { waitContainer } from './wait.js';
 export interface RemoveContainerOptions extends CallOptions {
   /** Kill it first if it runs. @defaultValue false */
   readonly force?: boolean;
+  /**
+   * Remove its anonymous volumes too, those that no other container uses; a container with `autoRemove` always does.
+   * @defaultValue false
+   */
+  readonly volumes?: boolean;
 }
 
-const KNOWN: KnownOptions<RemoveContainerOptions> = { signal: true, force: true };
+const KNOWN: KnownOptions<RemoveContainerOptions> = { signal: true, force: true, volumes: true };
 
 /** Removes a container that does not run, with everything of it. */
 export async function removeContainer(

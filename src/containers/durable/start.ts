@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { EngineError } from '../../errors/index.js';
 import { mountAll } from '../../os/index.js';
+import { collectMounts } from '../../spec/index.js';
 import { Rollback } from '../../util/rollback.js';
 import { type CallOptions, cleanupSignal } from '../../util/signals.js';
 import { writeBundle } from '../bundle/write-bundle.js';
@@ -8,6 +9,7 @@ import type { ContainerDeps } from '../deps.js';
 import { withExitCode } from '../exit-codes.js';
 import { loadImageConfig, type RecordedError } from '../record.js';
 import { assertMay } from '../status.js';
+import { mountVolumes } from '../volumes/mount-volumes.js';
 import { cleanUpRun, nextExitDir } from './clean-up-run.js';
 import { containerAttributes } from './event-attributes.js';
 import { repairLocked } from './repair.js';
@@ -42,8 +44,17 @@ async function startLocked(deps: ContainerDeps, locked: LockedContainer, call: C
     mkdirSync(exitDir, { mode: 0o700 });
     mountAll(await deps.snapshotter.mounts(id), `${runDir}/rootfs`);
     const image = record.image && loadImageConfig(record.image);
+    const wanted = record.mounts ?? collectMounts(options);
+    const holder = { id, kind: 'container' } as const;
+    const volumes = await mountVolumes(deps, { holder, dir: runDir, mounts: wanted, first: record.runs === 0 }, call);
+    const { mounts, volumePaths } = volumes;
+    if (volumePaths.size > 0) locked.save({ mounts });
     // No image id: the container may have changed its account files, and what they say now is for it alone.
-    const { spec } = await writeBundle(deps, { id, dir: runDir, options, image, imageId: undefined, runtime }, call);
+    const { spec } = await writeBundle(
+      deps,
+      { id, dir: runDir, options, image, imageId: undefined, runtime, mounts, volumePaths },
+      call,
+    );
     const task = await supervisor.create(
       {
         id,

@@ -1,6 +1,6 @@
 import { watch } from 'node:fs';
 import { engineError, quote } from '../../errors/index.js';
-import { abortError, type CallOptions, throwIfAborted } from '../../util/signals.js';
+import { abortError, type CallOptions, listenForAbort, throwIfAborted } from '../../util/signals.js';
 import type { ContainerDeps } from '../deps.js';
 import type { ContainerRecord, LastExit } from '../record.js';
 import { isLive } from '../status.js';
@@ -77,7 +77,7 @@ function recordChange(dir: string, signal: AbortSignal | undefined): Promise<voi
     const onAbort = (): void => finish(() => reject(abortError(signal as AbortSignal)));
     const timer = setTimeout(() => finish(resolve), 1000);
     timer.unref();
-    signal?.addEventListener('abort', onAbort, { once: true });
+    listenForAbort(signal, onAbort);
     try {
       watcher = watch(dir, { persistent: false }, () => finish(resolve));
       watcher.on('error', () => finish(resolve));

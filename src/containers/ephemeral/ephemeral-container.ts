@@ -15,6 +15,7 @@ import { startExec } from '../process/exec.js';
 import type { ExecOptions, SpawnOptions } from '../process/exec-options.js';
 import type { ProcessExit, ProcessResult, RunningProcess } from '../process/running-process.js';
 import { signalNumber } from '../signal-number.js';
+import { type ContainerMount, describeMounts } from '../volumes/describe-mounts.js';
 import { type EphemeralLaunch, launchEphemeral } from './launch.js';
 import { waitForPidFile } from './started.js';
 
@@ -85,6 +86,11 @@ export class EphemeralContainer implements AsyncDisposable {
   /** Stdin of the container's process, when made with `openStdin` or `tty`; ending it is end-of-file. */
   get stdin(): RunningProcess['stdin'] {
     return this.#launch.process.stdin;
+  }
+
+  /** Binds, volumes and tmpfs mounts from all sources, parents before children. */
+  get mounts(): readonly ContainerMount[] {
+    return describeMounts(this.#launch.record.mounts);
   }
 
   /** Host pid of the container's init. Throws CONTAINER_NOT_RUNNING. */

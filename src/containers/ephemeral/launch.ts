@@ -17,6 +17,8 @@ import { withExitCode } from '../exit-codes.js';
 import { openStdio } from '../process/inline-process.js';
 import type { ProcessExit, RunningProcess } from '../process/running-process.js';
 import { signalNumber } from '../signal-number.js';
+import { unbindSubpaths } from '../volumes/subpath-mounts.js';
+import { type LaunchVolumes, openLaunchVolumes } from './launch-volumes.js';
 import type { EphemeralRecord } from './record.js';
 import { emptyCgroup } from './sweep.js';
 
@@ -68,17 +70,28 @@ async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOpt
       undo.defer(() => deps.names.release(options.name as string, id));
     }
     const parent = rootParent(options, image);
-    const mounts = await deps.snapshotter.prepare(id, parent.snapshot, { ...call, ...parent.options, volatile: true });
+    const rootMounts = await deps.snapshotter.prepare(id, parent.snapshot, {
+      ...call,
+      ...parent.options,
+      volatile: true,
+    });
     undo.defer(() => deps.snapshotter.remove(id));
-    mountRoot(dir, mounts);
+    mountRoot(dir, rootMounts);
     undo.defer(() => unmount(`${dir}/rootfs`, { lazy: true }));
     await nextTurn();
-    const { spec } = await writeBundle(
+    const volumes = await openLaunchVolumes(
       deps,
-      { id, dir, options, image: image?.config, imageId: image?.id, runtime },
+      { id, dir, options, imageVolumes: image?.config.volumes ?? [] },
+      undo,
       call,
     );
-    const record = ephemeralRecord(deps, id, options, image?.id, spec);
+    const { mounts, volumePaths } = volumes;
+    const { spec } = await writeBundle(
+      deps,
+      { id, dir, options, image: image?.config, imageId: image?.id, runtime, mounts, volumePaths },
+      call,
+    );
+    const record = ephemeralRecord(deps, { id, options, imageId: image?.id, spec, mounts });
     writeFileSync(`${dir}/record.json`, JSON.stringify(record), { mode: 0o600 });
     await nextTurn();
     throwIfAborted(call.signal);
@@ -107,7 +120,11 @@ async function launch(deps: ContainerDeps, request: LaunchRequest, call: CallOpt
     const cgroup = containerCgroup(deps.config.cgroupParent, id);
     let destroyed = false;
     let signaled = false;
-    const end = finishLaunch(deps, { id, dir, runtime, record, cgroup, wasEnded: () => destroyed || signaled }, child);
+    const end = finishLaunch(
+      deps,
+      { id, dir, runtime, record, volumes, cgroup, wasEnded: () => destroyed || signaled },
+      child,
+    );
     const destroy = (): void => {
       if (destroyed) return;
       destroyed = true;
@@ -147,6 +164,7 @@ interface Launched {
   readonly dir: string;
   readonly runtime: OciRuntime;
   readonly record: EphemeralRecord;
+  readonly volumes: LaunchVolumes;
   readonly cgroup: string;
   /** Our side sent a signal: a runtime that it met before the process ran did not fail. */
   readonly wasEnded: () => boolean;
@@ -163,9 +181,11 @@ async function finishLaunch(deps: ContainerDeps, launched: Launched, child: Chil
     await emptyCgroup(deps.cgroups, launched.cgroup);
     rmSync(`${runtime.root}/${id}`, { recursive: true, force: true });
   }
+  unbindSubpaths(dir);
   unmount(`${dir}/rootfs`, { lazy: true });
   await nextTurn();
   await deps.snapshotter.remove(id);
+  await launched.volumes.finish();
   await nextTurn();
   removeShallow(dir);
   if (record.name !== undefined) deps.names.release(record.name, id);
@@ -198,10 +218,16 @@ function mountRoot(dir: string, mounts: Parameters<typeof mountAll>[0]): void {
 
 function ephemeralRecord(
   deps: ContainerDeps,
-  id: string,
-  options: ContainerOptions,
-  imageId: string | undefined,
-  spec: OciSpec,
+  {
+    id,
+    options,
+    imageId,
+    spec,
+    mounts,
+  }: Pick<EphemeralRecord, 'id' | 'imageId' | 'mounts'> & {
+    readonly options: ContainerOptions;
+    readonly spec: OciSpec;
+  },
 ): EphemeralRecord {
   ownIdentity ??= identifyProcess(process.pid) as ProcessIdentity;
   return {
@@ -212,6 +238,7 @@ function ephemeralRecord(
     imageId,
     command: spec.process.args,
     labels: options.labels ?? {},
+    mounts,
     owner: ownIdentity,
   };
 }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isAlive, type ProcessIdentity } from '../../os/index.js';
+import type { UserMount } from '../../spec/index.js';
 
 /** What other processes can know of a throwaway container: `<session>/c/<id>/record.json`, not synced. */
 export interface EphemeralRecord {
@@ -10,6 +11,7 @@ export interface EphemeralRecord {
   readonly imageId: string | undefined;
   readonly command: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
+  readonly mounts: readonly UserMount[];
   readonly owner: ProcessIdentity;
 }
 

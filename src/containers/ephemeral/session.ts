@@ -92,13 +92,14 @@ export class Session {
    */
   makeContainerDir(id: string, ownPaths: readonly string[]): string {
     this.processGroup();
-    for (const path of ownPaths) this.#linkParent(id, path);
+    for (const path of ownPaths) this.own(id, path);
     const dir = this.containerDir(id);
     mkdirSync(dir, { mode: 0o700 });
     return dir;
   }
 
-  #linkParent(id: string, path: string): void {
+  /** Puts one more path that goes with the container on the list, before it is made. */
+  own(id: string, path: string): void {
     const parent = dirname(path);
     if (this.#ownParents.has(parent)) return;
     if (basename(path) !== id) throw engineError('BUG', `path ${quote(path)} is not named ${id}`);

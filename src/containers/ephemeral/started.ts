@@ -1,5 +1,5 @@
 import { existsSync, watch } from 'node:fs';
-import { abortError } from '../../util/signals.js';
+import { abortError, listenForAbort } from '../../util/signals.js';
 
 /**
  * Waits until the runtime has written the pid file, which it does once the process runs, or until `ended` settles.
@@ -25,7 +25,7 @@ export async function waitForPidFile(
     };
     watcher.on('change', look);
     watcher.on('error', () => {});
-    signal?.addEventListener('abort', onAbort, { once: true });
+    listenForAbort(signal, onAbort);
     const onEnd = (): void => finish(() => resolve('ended'));
     ended.then(onEnd, onEnd);
     look();

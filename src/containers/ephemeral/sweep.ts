@@ -11,6 +11,7 @@ import { errnoOf, flock } from '../../os/syscalls/index.js';
 import { sleep } from '../../util/signals.js';
 import { containerCgroup } from '../cgroup-path.js';
 import { killExec } from '../process/end-exec.js';
+import { unbindSubpaths } from '../volumes/subpath-mounts.js';
 import { isBeingMade } from './session.js';
 
 export interface SweepDeps {
@@ -62,6 +63,7 @@ export async function sweepSession(deps: SweepDeps, dir: string): Promise<void> 
 async function sweepContainer(deps: SweepDeps, sessionDir: string, id: string): Promise<boolean> {
   const dir = `${sessionDir}/c/${id}`;
   if (!(await emptyCgroup(deps.cgroups, containerCgroup(deps.cgroupParent, id)))) return false;
+  unbindSubpaths(dir);
   unmount(`${dir}/rootfs`, { lazy: true });
   for (const own of listDir(`${sessionDir}/own`)) {
     rmSync(`${sessionDir}/own/${own}/${id}`, { recursive: true, force: true });

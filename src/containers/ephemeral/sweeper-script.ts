@@ -87,6 +87,8 @@ while [ $busy = 1 ] && [ $tries -lt 130 ]; do
     existing
     [ -z "$left" ] || busy=1
   done
+  # A runtime that was making a group when the signal came makes it yet, and has arguments until it is past that.
+  if [ $busy = 0 ] && grep -qF -e "$token/c/" -e "$token/x/" /proc/[0-9]*/cmdline; then busy=1; fi
   # A process that the kernel does not let go takes long; then there is no hurry either.
   if [ $busy = 1 ]; then
     if [ $tries -lt 100 ]; then sleep 0.01 || sleep 1; else sleep 1; fi
@@ -96,7 +98,12 @@ cd /
 
 set --
 for id in $ids; do set -- "$@" "$session/c/$id/rootfs"; done
+for bind in "$session"/c/*/v/*; do
+  [ "\${bind##*/}" = '*' ] || set -- "$@" "$bind"
+done
 [ $# = 0 ] || umount -l "$@"
+# To delete what is still mounted would be to delete a volume's content.
+if grep -qF "/$token/c/" /proc/self/mountinfo; then busy=1; fi
 set --
 for own in "$session"/own/*/; do
   for id in $ids; do set -- "$@" "$own$id"; done

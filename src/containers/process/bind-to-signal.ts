@@ -1,4 +1,4 @@
-import { abortError } from '../../util/signals.js';
+import { abortError, listenForAbort } from '../../util/signals.js';
 import { signalNumber } from '../signal-number.js';
 import type { RunningProcess } from './running-process.js';
 
@@ -31,7 +31,7 @@ export function bindToSignal({ process, destroy }: Destroyable, signal: AbortSig
     aborted = true;
     destroy();
   };
-  signal.addEventListener('abort', onAbort, { once: true });
+  listenForAbort(signal, onAbort);
   const exit = process.exit
     .finally(() => signal.removeEventListener('abort', onAbort))
     .then((outcome) => {

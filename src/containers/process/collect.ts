@@ -1,7 +1,7 @@
 import { finished, Readable } from 'node:stream';
 import { EngineError, engineError, quote } from '../../errors/index.js';
 import { badField, checkBoolean, integer } from '../../spec/index.js';
-import { abortError } from '../../util/signals.js';
+import { abortError, listenForAbort } from '../../util/signals.js';
 import type { ProcessResult, RunningProcess } from './running-process.js';
 
 /** What may be written to a process at once. @public */
@@ -79,7 +79,7 @@ export async function collectProcess(
         );
   timer?.unref();
   if (signal?.aborted) onAbort();
-  else signal?.addEventListener('abort', onAbort, { once: true });
+  else listenForAbort(signal, onAbort);
   try {
     feed(process, options.input, stop);
     const max = options.maxOutputBytes ?? DEFAULT_MAX_OUTPUT;

@@ -12,10 +12,11 @@ const cSyncfsAsync = libcAsync<[fd: number]>('int syncfs(int fd)');
 const cIoctl = libc<(fd: number, request: number, argument: Int32Array) => number>(
   'int ioctl(int fd, unsigned long request, void *argument)',
 );
-const cOpenat2 = libc<(n: number, dirfd: number, path: string, how: BigUint64Array, size: number) => number>(
-  'long syscall(long n, int dirfd, const char *path, const uint64_t *how, size_t size)',
+const cRenameat2 = libc<(olddir: number, from: PathBytes, newdir: number, to: PathBytes, flags: number) => number>(
+  'int renameat2(int olddir, const char *from, int newdir, const char *to, unsigned int flags)',
 );
 
+const RENAME_NOREPLACE = 1;
 const S_IFIFO = 0o010000;
 const FS_IOC_GETFLAGS = 0x80086601;
 const FS_IOC_SETFLAGS = 0x40086602;
@@ -23,10 +24,6 @@ const FS_APPEND_FL = 0x20;
 const FS_IMMUTABLE_FL = 0x10;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
-const SYS_OPENAT2 = 437;
-const O_CLOEXEC = 0o2000000;
-const RESOLVE_NO_MAGICLINKS = 0x02n;
-const RESOLVE_IN_ROOT = 0x10n;
 
 /** glibc's encoding of a device number. */
 export function makeDev(major: number, minor: number): bigint {
@@ -109,10 +106,9 @@ export function clearImmutable(path: PathBytes): boolean {
   }
 }
 
-/** openat2(2) with RESOLVE_IN_ROOT: `path` is resolved as if `rootFd` were `/`; symbolic links can't leave it. Closed on exec. Needs Linux 5.6. */
-export function openat2InRoot(rootFd: number, path: string, flags: number, mode = 0): number {
-  const how = new BigUint64Array([BigInt(flags | O_CLOEXEC), BigInt(mode), RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS]);
-  const fd = Number(cOpenat2(SYS_OPENAT2, rootFd, path, how, how.byteLength));
-  if (fd < 0) throw syscallError('openat2', errnoName(), { path });
-  return fd;
+/** rename(2) that fails with EEXIST where `to` exists. Throws with errno EINVAL where the file system can't do it. */
+export function renameNoReplace(from: PathBytes, to: PathBytes): void {
+  if (cRenameat2(AT_FDCWD, pathArgument(from), AT_FDCWD, pathArgument(to), RENAME_NOREPLACE) !== 0) {
+    throw syscallError('renameat2', errnoName(), { from: pathText(from), to: pathText(to) });
+  }
 }

@@ -10,7 +10,17 @@ interface Library {
 }
 
 const require = createRequire(import.meta.url);
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, value]) => [value, name]));
+const ERRNO_NAMES = new Map([
+  ...Object.entries(constants.errno).map(([name, value]) => [value, name] as const),
+  // What mount(2) says and Node has no name for.
+  ...([
+    [15, 'ENOTBLK'],
+    [112, 'EHOSTDOWN'],
+    [117, 'EUCLEAN'],
+    [121, 'EREMOTEIO'],
+    [123, 'ENOMEDIUM'],
+  ] as const),
+]);
 
 // The FFI library and the C prototypes are immutable facts of the process, not state: loading them twice would only cost time.
 let loaded: { koffi: Koffi; libc: Library } | undefined;
@@ -105,7 +115,9 @@ export function syscallError(call: string, errno: string, facts: Record<string, 
 /** The errno name that an error carries: one of ours (details.errno) or Node's (code). */
 export function errnoOf(error: unknown): string | undefined {
   if (EngineError.is(error)) return typeof error.details['errno'] === 'string' ? error.details['errno'] : undefined;
-  const code = (error as { code?: unknown } | null)?.code;
+  const { code, errno } = (error ?? {}) as { code?: unknown; errno?: unknown };
+  // libuv has no name for some, EDQUOT among them.
+  if (code === 'UNKNOWN' && typeof errno === 'number') return errnoNameOf(-errno);
   return typeof code === 'string' ? code : undefined;
 }
 

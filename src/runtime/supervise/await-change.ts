@@ -1,5 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { abortError, type CallOptions } from '../../util/signals.js';
+import { abortError, type CallOptions, listenForAbort } from '../../util/signals.js';
 
 export interface AwaitChangeOptions extends CallOptions {
   /** Directory whose changes make `check` worth a try. */
@@ -54,6 +54,6 @@ export function awaitChange<T>(check: () => T | undefined, options: AwaitChangeO
     // allow timer: a caller waits for it, and settling clears it
     timer = setInterval(attempt, options.pollMs);
     if (!keepAlive) timer.unref();
-    signal?.addEventListener('abort', onAbort, { once: true });
+    listenForAbort(signal, onAbort);
   });
 }

@@ -21,7 +21,7 @@ export interface PerlVolumePlugin {
  * undefined and skips where there is no perl.
  */
 export async function startPerlVolumePlugin(
-  t: Pick<TestContext, 'skip' | 'after'>,
+  t: Pick<TestContext, 'skip'> & { after(work: () => void): void },
   dir: string,
 ): Promise<PerlVolumePlugin | undefined> {
   const perl = requireBinary(t, 'perl');

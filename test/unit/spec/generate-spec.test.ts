@@ -319,13 +319,12 @@ describe('generateSpec', () => {
 
   it('binds volumes where their host directories are known', () => {
     const mounts = [{ type: 'volume', source: 'data', target: '/v', readOnly: true }] as const;
-    throwsReason(() => spec({ mounts }), 'NOT_BUILT_YET');
     const volumePaths = new Map([['/v', '/vols/data']]);
     assert.deepEqual(byTarget({ mounts }, '/v', { volumePaths }), {
       destination: '/v',
       type: 'bind',
       source: '/vols/data',
-      options: ['rbind', 'rprivate', 'ro'],
+      options: ['rbind', 'rprivate', 'ro', 'rro'],
     });
   });
 

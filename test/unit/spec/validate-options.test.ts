@@ -123,7 +123,7 @@ const BAD: readonly [options: object, reason: Reason, field: string][] = [
   [{ mounts: [{ type: 'volume', source: 'a/b', target: '/x' }] }, 'BAD_MOUNT_SOURCE', 'mounts[0].source'],
   [{ binds: ['/a:/x', '/b:/x/'] }, 'DUPLICATE_MOUNT_TARGET', 'binds[1]'],
   [{ binds: ['/a:/x'], tmpfs: { '/x': '' } }, 'DUPLICATE_MOUNT_TARGET', 'tmpfs["/x"]'],
-  [{ binds: ['/a'] }, 'BAD_MOUNT_SOURCE', 'binds[0]'],
+  [{ binds: ['/a:ro'] }, 'BAD_MOUNT_SOURCE', 'binds[0]'],
   [{ binds: ['/a:/b:ro:x'] }, 'BAD_MOUNT_SOURCE', 'binds[0]'],
   [{ binds: ['/a:/b:ro,upperdir=/x'] }, 'BAD_MOUNT_OPTION', 'binds[0]'],
   [{ binds: ['../a:/b'] }, 'BAD_MOUNT_SOURCE', 'binds[0]'],

@@ -30,6 +30,22 @@ describe('throwIfAborted', () => {
   });
 });
 
+describe('one signal for many calls', () => {
+  it('makes Node warn of no leak', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): number => warnings.push(warning);
+    process.on('warning', note);
+    const controller = new AbortController();
+    const calls = Array.from({ length: 30 }, () => raceSignal(never, controller.signal));
+    const waits = Array.from({ length: 30 }, () => sleep(60_000, { signal: controller.signal }));
+    await new Promise(setImmediate);
+    controller.abort();
+    for (const call of [...calls, ...waits]) await assert.rejects(call, is('CANCELED'));
+    process.off('warning', note);
+    assert.deepEqual(warnings, []);
+  });
+});
+
 describe('raceSignal', () => {
   it('settles as the promise does and leaves no listener', async () => {
     const { signal } = new AbortController();
