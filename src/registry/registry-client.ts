@@ -67,7 +67,7 @@ export class RegistryClient implements AsyncDisposable {
         { method: 'GET', path: '/v2/', repository: undefined, scopes: [], auth, accepts: [200, 404], subject },
         signal,
       );
-      discardBody(answer);
+      await discardBody(answer);
       if (answer.status === 404) throw badAnswer(answer.url, 'is no registry of version 2');
       return { url: answer.url.origin };
     });

@@ -64,7 +64,7 @@ async function sendAgain(
       const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], Date.now()) ?? 0;
       const isLast = attempt >= limits.attempts || retryAfterMs > limits.maxRetryAfterMs;
       if (!isPassingStatus(answer.status) || isLast) return answer;
-      discardBody(answer);
+      await discardBody(answer);
       waitMs = Math.max(waitMs, retryAfterMs);
     } catch (error) {
       if (!isPassing(error) || isAbsent(error) || attempt >= limits.attempts) throw error;

@@ -402,7 +402,7 @@ describe('info and doctor', () => {
       for (const facet of ['plugins', 'networks'] as const) {
         await rejectsWith(engine[facet].list(), { code: 'NOT_IMPLEMENTED', reason: 'NOT_BUILT_YET', names: [facet] });
       }
-      await rejectsWith(engine.images.pull('x'), { reason: 'NOT_BUILT_YET', names: ['pull'] });
+      await rejectsWith(engine.images.push('x'), { reason: 'NOT_BUILT_YET', names: ['push'] });
     }));
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { makeTestCertificates } from '#support/plugins/test-certificates.js';
 import { readAll, rejectsReason, testBlob, testClient } from '#support/registry/client-lab.js';
-import { startRegistry } from '#support/registry/registry-process.js';
+import { registryDir, startRegistry } from '#support/registry/registry-process.js';
 import { seedImage, seedManifest } from '#support/registry/seed-image.js';
 import { startTokenServer } from '#support/registry/token-server.js';
 import { requireBinary } from '#support/require.js';
@@ -16,7 +16,7 @@ const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 
 describe('a registry client', () => {
   it('reads what others put: manifest, blob from any byte on, tags, sizes', async (t) => {
-    const registry = await startRegistry(t, { dir: tempDir(t, 'registry') });
+    const registry = await startRegistry(t, { dir: registryDir(t) });
     if (registry === undefined) return;
     const layer = testBlob(700_000);
     const image = await seedImage(registry.url, 'some/image', 'one', [layer.bytes]);
@@ -69,7 +69,7 @@ describe('a registry client', () => {
   });
 
   it('puts what others read: one stream, pieces, small ones, links, manifests', async (t) => {
-    const registry = await startRegistry(t, { dir: tempDir(t, 'registry') });
+    const registry = await startRegistry(t, { dir: registryDir(t) });
     if (registry === undefined) return;
     const skopeo = requireBinary(t, 'skopeo');
     if (skopeo === undefined) return;
@@ -140,7 +140,7 @@ describe('a registry client', () => {
   });
 
   it('finds referrers by the tag where the registry lacks the API', async (t) => {
-    const registry = await startRegistry(t, { dir: tempDir(t, 'registry') });
+    const registry = await startRegistry(t, { dir: registryDir(t) });
     if (registry === undefined) return;
     const client = testClient(t);
     const repository = { registry: registry.host, repository: 'a' };
@@ -169,7 +169,7 @@ describe('a registry client', () => {
   });
 
   it('logs in with a password, and only when asked for it', async (t) => {
-    const registry = await startRegistry(t, { dir: tempDir(t, 'registry'), users: { ann: 'her secret' } });
+    const registry = await startRegistry(t, { dir: registryDir(t), users: { ann: 'her secret' } });
     if (registry === undefined) return;
     const repository = { registry: registry.host, repository: 'a' };
     const blob = testBlob(100_000);
@@ -188,7 +188,7 @@ describe('a registry client', () => {
   });
 
   it('buys tokens: anonymous, with a password, with an identity token; a new one before the old one ends', async (t) => {
-    const dir = tempDir(t, 'registry');
+    const dir = registryDir(t);
     const tokens = await startTokenServer(t, {
       dir,
       users: { ann: 'pw of ann' },
@@ -254,7 +254,7 @@ describe('a registry client', () => {
   });
 
   it('speaks TLS with what certs.d or the options have, and refuses the rest', async (t) => {
-    const dir = tempDir(t, 'registry');
+    const dir = registryDir(t);
     const certificates = await makeTestCertificates(t, join(dir, 'certificates'));
     if (certificates === undefined) return;
     const { ca, client: identity, server, other, read } = certificates;

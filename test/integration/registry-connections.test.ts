@@ -8,13 +8,13 @@ import { PROJECT } from '#support/project.js';
 import { readAll, rejectsReason, testBlob, testClient } from '#support/registry/client-lab.js';
 import { startConnectProxy } from '#support/registry/connect-proxy.js';
 import { startFaultProxy } from '#support/registry/fault-proxy.js';
-import { startRegistry } from '#support/registry/registry-process.js';
+import { registryDir, startRegistry } from '#support/registry/registry-process.js';
 import { tempDir } from '#support/roots.js';
 import { run } from '#support/run.js';
 
 describe('proxies', () => {
   it('carry https by CONNECT and http by whole URLs, with their own password', async (t) => {
-    const dir = tempDir(t, 'proxy');
+    const dir = registryDir(t);
     const certificates = await makeTestCertificates(t, join(dir, 'c'));
     if (certificates === undefined) return;
     const { other, ca, read } = certificates;

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
 import type { RegistryClientOptions } from '#src/registry/index.js';
 import { readAll, rejectsReason, testBlob, testClient } from '#support/registry/client-lab.js';
 import { startFaultProxy } from '#support/registry/fault-proxy.js';
-import { startRegistry } from '#support/registry/registry-process.js';
+import { registryDir, startRegistry } from '#support/registry/registry-process.js';
 import { startResumingRegistry } from '#support/registry/resuming-registry.js';
 import { seedBlob, seedImage } from '#support/registry/seed-image.js';
-import { tempDir } from '#support/roots.js';
 
 /** A registry with one blob behind a fault proxy, and a client that knows only the proxy. */
 async function bed(t: TestContext, options: RegistryClientOptions = {}, size = 3_000_000) {
-  const registry = await startRegistry(t, { dir: tempDir(t, 'registry') });
+  const registry = await startRegistry(t, { dir: registryDir(t) });
   if (registry === undefined) return undefined;
   const proxy = await startFaultProxy(t, { upstream: registry.url });
   const blob = testBlob(size);
@@ -114,7 +114,8 @@ describe('reading a blob goes on', () => {
   });
 
   it('over a restart of the registry, and ends when that stays away', async (t) => {
-    const lab = await bed(t);
+    // More than the buffers of a connection hold.
+    const lab = await bed(t, {}, 30_000_000);
     if (lab === undefined) return;
     const { registry, proxy, blob, client } = lab;
     const repository = { registry: registry.host, repository: 'a' };
@@ -267,11 +268,13 @@ describe('an upload goes on', () => {
     proxy.clear();
     const broken = {
       ...blob,
-      open: () => {
-        const stream = blob.open(0);
-        setImmediate(() => stream.destroy(Object.assign(new Error('disk'), { code: 'EIO' })));
-        return stream;
-      },
+      open: () =>
+        Readable.from(
+          (function* () {
+            yield blob.bytes.subarray(0, 70_000);
+            throw Object.assign(new Error('disk'), { code: 'EIO' });
+          })(),
+        ),
     };
     await assert.rejects(client.uploadBlob(repository, broken), { code: 'EIO' });
   });
@@ -360,7 +363,7 @@ describe('a call ends', () => {
 
 describe('mirrors', () => {
   it('give blobs and bytes of manifests, while the registry says what a tag is', async (t) => {
-    const dir = tempDir(t, 'registry');
+    const dir = registryDir(t);
     const origin = await startRegistry(t, { dir: join(dir, 'origin') });
     if (origin === undefined) return;
     const image = await seedImage(origin.url, 'a', 'one', [testBlob(500_000).bytes]);

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { makeTestCertificates } from '#support/plugins/test-certificates.js';
 import { startFaultProxy } from '#support/registry/fault-proxy.js';
-import { startRegistry } from '#support/registry/registry-process.js';
+import { registryDir, startRegistry } from '#support/registry/registry-process.js';
 import { seedImage } from '#support/registry/seed-image.js';
 import { startTokenServer } from '#support/registry/token-server.js';
-import { tempDir } from '#support/roots.js';
 import { runOk } from '#support/run.js';
 
 const basic = (user: string, password: string) => ({
@@ -16,7 +15,7 @@ const basic = (user: string, password: string) => ({
 
 describe('the registries of the tests', () => {
   it('keep what is put into them, over a restart, and go with their process', async (t) => {
-    const first = await startRegistry(t, { dir: tempDir(t, 'registry') });
+    const first = await startRegistry(t, { dir: registryDir(t) });
     if (first === undefined) return;
     const image = await seedImage(first.url, 'some/image', 'one');
     const registry = await first.restart();
@@ -29,7 +28,7 @@ describe('the registries of the tests', () => {
   });
 
   it('ask for a password', async (t) => {
-    const registry = await startRegistry(t, { dir: tempDir(t, 'registry'), users: { ann: 'her secret' } });
+    const registry = await startRegistry(t, { dir: registryDir(t), users: { ann: 'her secret' } });
     if (registry === undefined) return;
     assert.equal((await fetch(`${registry.url}/v2/`)).status, 401);
     assert.equal((await fetch(`${registry.url}/v2/`, { headers: basic('ann', 'wrong') })).status, 401);
@@ -37,7 +36,7 @@ describe('the registries of the tests', () => {
   });
 
   it('ask for a token, which a password or an identity token buys', async (t) => {
-    const dir = tempDir(t, 'registry');
+    const dir = registryDir(t);
     const tokens = await startTokenServer(t, { dir, users: { ann: 'pw' }, refreshTokens: { idtoken: 'ann' } });
     if (tokens === undefined) return;
     const registry = await startRegistry(t, { dir, token: tokens });
@@ -68,7 +67,7 @@ describe('the registries of the tests', () => {
   });
 
   it('speak TLS, also with a client certificate', async (t) => {
-    const dir = tempDir(t, 'registry');
+    const dir = registryDir(t);
     const certificates = await makeTestCertificates(t, join(dir, 'certificates'));
     if (certificates === undefined) return;
     mkdirSync(join(dir, 'open'));
@@ -90,7 +89,7 @@ describe('the registries of the tests', () => {
   });
 
   it('mirror another one', async (t) => {
-    const dir = tempDir(t, 'registry');
+    const dir = registryDir(t);
     const origin = await startRegistry(t, { dir: join(dir, 'origin') });
     if (origin === undefined) return;
     const image = await seedImage(origin.url, 'library/thing', 'one');
@@ -102,7 +101,7 @@ describe('the registries of the tests', () => {
 
 describe('the fault proxy', () => {
   it('passes all through, uploads and their places too, until told otherwise', async (t) => {
-    const registry = await startRegistry(t, { dir: tempDir(t, 'registry') });
+    const registry = await startRegistry(t, { dir: registryDir(t) });
     if (registry === undefined) return;
     const proxy = await startFaultProxy(t, { upstream: registry.url });
     const layer = Buffer.alloc(300_000, 'abcdefg');

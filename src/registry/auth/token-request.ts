@@ -59,7 +59,7 @@ export async function requestToken(deps: TokenDeps, question: TokenQuestion, sig
   const { status } = answer;
   const { realm, registry } = question;
   if (status >= 300 && status < 400) {
-    discardBody(answer);
+    await discardBody(answer);
     throw engineError(
       'REGISTRY_BAD_REDIRECT',
       `token server ${quote(realm.host)} redirects, and credentials go nowhere else`,

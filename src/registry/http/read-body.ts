@@ -61,15 +61,25 @@ export function readBody(answer: HttpAnswer, options: ReadBodyOptions): Promise<
 const KEEP_UP_TO = 64 * 1024;
 const KEEP_FOR_MS = 1_000;
 
-/** Gets rid of a body: a short one is read, so that the connection can be kept; one that is long in size or time is cut off. */
-export function discardBody({ body }: Pick<HttpAnswer, 'body'>): void {
+/**
+ * Gets rid of a body: a short one is read, so that the connection can be kept; one that is long in size or time is cut
+ * off. Resolves when it is gone, for those who want to use the same connection again; never rejects.
+ */
+export function discardBody({ body }: Pick<HttpAnswer, 'body'>): Promise<void> {
+  if (body.destroyed) return Promise.resolve();
   let length = 0;
   const timer = setTimeout(() => body.destroy(), KEEP_FOR_MS);
   timer.unref();
-  body.once('close', () => clearTimeout(timer));
+  const gone = new Promise<void>((resolve) => {
+    body.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
   // Counted as it comes: the answer to HEAD announces a length and has no body.
   body.on('data', (chunk: Buffer) => {
     length += chunk.length;
     if (length > KEEP_UP_TO) body.destroy();
   });
+  return gone;
 }

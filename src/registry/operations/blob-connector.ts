@@ -100,7 +100,7 @@ export class BlobConnector {
       }
       // It does not understand ranges: all of it again, and what we have is passed over.
       this.#usesRanges = false;
-      discardBody(answer);
+      await discardBody(answer);
     }
   }
 

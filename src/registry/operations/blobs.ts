@@ -67,7 +67,7 @@ export async function headBlob(
     },
     call.signal,
   );
-  discardBody(answer);
+  await discardBody(answer);
   if (answer.status === 404) return undefined;
   return { digest, size: parseLength(answer.headers['content-length']) };
 }

@@ -107,7 +107,7 @@ async function headAt(
     { ...requestFor(endpoint, reference, name, accept, call), method: 'HEAD', accepts: [200, 404, 405] },
     call.signal,
   );
-  discardBody(answer);
+  await discardBody(answer);
   if (answer.status === 404) return undefined;
   const digest = answer.headers['docker-content-digest'];
   const size = parseLength(answer.headers['content-length']);

@@ -48,7 +48,7 @@ export async function putManifest(
     },
     call.signal,
   );
-  discardBody(answer);
+  await discardBody(answer);
   const told = answer.headers['docker-content-digest'];
   if (isDigest(told) && told !== digest) throw mismatch(reference, digest, told);
   return { digest, hasNotedSubject: answer.headers['oci-subject'] !== undefined };
@@ -71,7 +71,7 @@ export async function deleteManifest(deps: OperationDeps, reference: RegistryRef
     },
     call.signal,
   );
-  discardBody(answer);
+  await discardBody(answer);
 }
 
 function mismatch(reference: RegistryReference, expected: string, actual: string): Error {

@@ -50,7 +50,7 @@ export async function startUpload(
     },
     call.signal,
   );
-  discardBody(answer);
+  await discardBody(answer);
   if (answer.status === 201) {
     const told = answer.headers['docker-content-digest'];
     if (isDigest(told) && told !== digest) throw badAnswer(answer.url, `linked blob ${told} instead of ${digest}`);
@@ -114,7 +114,7 @@ export class UploadSession {
     // The caller's own signal may be what ended the upload.
     const signal = call.signal.aborted ? cleanupSignal(2_000) : call.signal;
     try {
-      discardBody(await deps.session.send(originFor(repository), request, signal));
+      await discardBody(await deps.session.send(originFor(repository), request, signal));
     } catch (error) {
       if (!EngineError.is(error)) throw error;
     }
@@ -142,7 +142,7 @@ export class UploadSession {
       },
       call.signal,
     );
-    this.#moveTo(answer);
+    await this.#moveTo(answer);
     const arrived = parseUploadRange([answer.headers.range ?? []].flat()[0]) ?? to;
     if (arrived > to || arrived < from) throw lost(blob, `has ${arrived} bytes after those up to ${to}`);
     return arrived;
@@ -155,8 +155,8 @@ export class UploadSession {
       const request = { ...this.#request(blob.digest), method: 'GET' as const, accepts: [204, 200, 202] };
       const answer = await deps.session.send(originFor(repository), request, call.signal);
       const arrived = parseUploadRange([answer.headers.range ?? []].flat()[0]);
-      if (answer.headers.location !== undefined) this.#moveTo(answer);
-      else discardBody(answer);
+      if (answer.headers.location !== undefined) await this.#moveTo(answer);
+      else await discardBody(answer);
       if (arrived !== undefined && arrived <= blob.size) return arrived;
     } catch (error) {
       if (!isWorthAnother(error) && !EngineError.is(error, undefined, 'REGISTRY_UNSUPPORTED')) throw error;
@@ -205,13 +205,13 @@ export class UploadSession {
       },
       call.signal,
     );
-    discardBody(answer);
+    await discardBody(answer);
     const told = answer.headers['docker-content-digest'];
     if (isDigest(told) && told !== blob.digest) throw mismatch(blob, undefined);
   }
 
-  #moveTo(answer: HttpAnswer): void {
-    discardBody(answer);
+  async #moveTo(answer: HttpAnswer): Promise<void> {
+    await discardBody(answer);
     this.#location = this.#own.deps.session.locationOf(answer);
   }
 

@@ -68,7 +68,7 @@ export class SchemeProbe {
       registry: endpoint.name,
       signal,
     });
-    discardBody(answer);
+    await discardBody(answer);
     if (answer.status === 401) authorizer.learn(origin, answer.headers['www-authenticate']);
   }
 }

@@ -105,7 +105,7 @@ export class RegistrySession {
           throw await statusError(answer, request.subject, { ...limits, signal }, secrets);
         }
         waitMs = Math.max(waitMs, retryAfterMs ?? 0);
-        discardBody(answer);
+        await discardBody(answer);
       } catch (error) {
         if (!isPassing(error)) throw error;
         if (isRepeatable && isStale(error) && stale < MAX_STALE) {
@@ -143,11 +143,11 @@ export class RegistrySession {
       });
       if (answer.status === 401 && isOwn && challenges < MAX_CHALLENGES && !request.accepts.includes(401)) {
         challenges++;
-        discardBody(answer);
+        await discardBody(answer);
         authorization = await authorizer.challenged(target, answer.headers['www-authenticate'], authorization, signal);
       } else if (REDIRECTS.has(answer.status) && isSafe(request.method) && redirects < MAX_REDIRECTS) {
         redirects++;
-        discardBody(answer);
+        await discardBody(answer);
         url = checkLocation(url, answer.headers.location, insecure);
         // Once away from its origin, a request stays without credentials, wherever it is sent next.
         isOwn &&= url.origin === origin.origin;

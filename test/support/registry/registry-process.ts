@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { findBinary, requireBinary } from '../require.js';
@@ -7,7 +8,7 @@ import { runOk } from '../run.js';
 
 /** How a registry of the tests is protected and what it stands for. */
 export interface RegistryProcessOptions {
-  /** Its blobs, config and log go below; one directory per registry. */
+  /** Its blobs and config go below: from `registryDir`, one directory per registry. */
   readonly dir: string;
   /** User names and passwords for Basic authentication. */
   readonly users?: Readonly<Record<string, string>>;
@@ -46,6 +47,25 @@ export interface RegistryProcess {
   restart(): Promise<RegistryProcess>;
 }
 
+const running = new Map<string, Set<() => Promise<void>>>();
+
+/**
+ * A directory for registries, removed after the test: not before those that were started in it or below are gone. Hooks
+ * run in the order in which they came, so a directory of `tempDir` would go first, under a registry that writes to it.
+ */
+export function registryDir(t: { after(work: () => Promise<void>): void }): string {
+  const dir = mkdtempSync(join(tmpdir(), 'caisson-registry-'));
+  t.after(async () => {
+    for (const [place, stops] of running) {
+      if (!`${place}/`.startsWith(`${dir}/`)) continue;
+      for (const stop of stops) await stop();
+      running.delete(place);
+    }
+    rmSync(dir, { recursive: true, force: true });
+  });
+  return dir;
+}
+
 /** Starts Debian's docker-registry on 127.0.0.1; it ends with the test. Skips and gives undefined where there is none. */
 export async function startRegistry(
   t: Pick<TestContext, 'skip' | 'after'>,
@@ -72,6 +92,8 @@ export async function startRegistry(
     child.kill(signal);
     await gone;
   };
+  const stops = running.get(options.dir) ?? new Set();
+  running.set(options.dir, stops.add(stop));
   t.after(() => stop());
   const port = await listeningPort(child, output);
   const host = `127.0.0.1:${port}`;
