@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import {
   type CgroupLayout,
   identifyProcess,
@@ -116,5 +116,11 @@ function sweepExecSessions(dir: string): void {
 }
 
 function listDir(dir: string): string[] {
-  return existsSync(dir) ? readdirSync(dir) : [];
+  try {
+    return readdirSync(dir);
+  } catch (error) {
+    // The host's own sweeper may be at the same work, and take it away at any moment.
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
 }
