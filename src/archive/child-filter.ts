@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { engineError, quote } from '../errors/index.js';
 import { type Child, findExecutable, SYSTEM_ENV, spawnChild } from '../os/index.js';
@@ -65,7 +64,8 @@ async function feed(
   try {
     for await (const chunk of source) {
       if (signal.aborted || stdin.destroyed) break;
-      if (!stdin.write(chunk)) await once(stdin, 'drain', { signal }).catch(() => {});
+      // Not until it drains: the source may use the chunk's memory again. Destroyed, the stream calls back, too.
+      await new Promise((resolve) => stdin.write(chunk, resolve));
     }
     return undefined;
   } catch (error) {
