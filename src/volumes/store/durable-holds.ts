@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from 'node:fs';
+import { existsSync, readFileSync, rmdirSync, unlinkSync } from 'node:fs';
 import { errnoOf } from '../../os/syscalls/index.js';
 import { ensureDirectory, ioError, removeStrayTempFiles, syncDirectory, writeFileAtomic } from '../../state/index.js';
-import { assertSafeName, SAFE_NAME } from '../../util/ids.js';
+import { assertSafeName } from '../../util/ids.js';
+import { safeNames } from './safe-names.js';
 import type { HolderKind } from './types.js';
 
 /** A hold that lasts until it is released. */
@@ -55,17 +56,17 @@ export class DurableHolds {
   }
 
   list(volume: string): DurableHold[] {
-    return names(`${this.#dir}/${volume}`).map((id) => this.#read(volume, id));
+    return safeNames(`${this.#dir}/${volume}`).map((id) => this.#read(volume, id));
   }
 
   /** Names of volumes that have any. */
   volumes(): string[] {
-    return names(this.#dir);
+    return safeNames(this.#dir);
   }
 
   /** True when there is any. */
   hasAny(volume: string): boolean {
-    return names(`${this.#dir}/${volume}`).length > 0;
+    return safeNames(`${this.#dir}/${volume}`).length > 0;
   }
 
   /** Removes what killed writers left. The caller holds the volume's lock. */
@@ -101,15 +102,5 @@ export class DurableHolds {
     } catch {
       // Others are in it, or it is gone.
     }
-  }
-}
-
-function names(dir: string): string[] {
-  try {
-    return readdirSync(dir).filter((name) => SAFE_NAME.test(name));
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') return [];
-    throw ioError('list', dir, error);
   }
 }

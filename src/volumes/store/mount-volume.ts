@@ -62,10 +62,11 @@ export async function mountVolume(
 function claimMount(deps: StoreDeps, record: VolumeRecord, holder: Holder, trusted: boolean): Step {
   const { files, operations } = deps;
   const { name } = record;
-  const before = files.uses.find(name, holder.id)?.mount;
+  const found = files.uses.find(name, holder.id);
+  const before = found?.mount;
   if (before !== undefined && operations.isRunning(before.op)) return { running: before };
   const durable = files.holds.has(name, holder.id);
-  const held = durable || files.uses.find(name, holder.id)?.owner !== undefined;
+  const held = durable || found?.owner !== undefined;
   const left = addHold(deps, record, holder);
   if (left !== undefined) return { left };
   if (before?.status === 'mounted' && trusted) return { mounted: before, record };

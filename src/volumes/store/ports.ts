@@ -1,36 +1,12 @@
 import type { ProcessIdentity } from '../../os/process-identity.js';
 import type { CallOptions } from '../../util/signals.js';
-import type { DriverVolume, VolumeScope } from '../volume-driver.js';
+import type { GuardedDriver } from '../drivers/index.js';
 
 /** A driver as the store calls it: behind deadlines and answer checks, so that every call ends. @public */
-export interface StoreDriver {
-  /** Full name, with its tag where it has one. */
-  readonly name: string;
-  /** Where the driver comes from. */
-  readonly source: 'host' | 'built-in' | 'plugin';
-  /** Another text when what the driver was told before may be lost to it. */
-  readonly generation: string;
-  /** Where its volumes exist. */
-  scope(call?: CallOptions): Promise<VolumeScope>;
-  /** As `VolumeDriver.create`. */
-  create(
-    request: { readonly name: string; readonly options: Readonly<Record<string, string>> },
-    call?: CallOptions,
-  ): Promise<void>;
-  /** As `VolumeDriver.remove`. */
-  remove(name: string, call?: CallOptions): Promise<void>;
-  /** As `VolumeDriver.mount`. */
-  mount(
-    request: { readonly name: string; readonly id: string },
-    call?: CallOptions,
-  ): Promise<{ readonly mountpoint: string }>;
-  /** As `VolumeDriver.unmount`. */
-  unmount(request: { readonly name: string; readonly id: string }, call?: CallOptions): Promise<void>;
-  /** As `VolumeDriver.get`. */
-  get(name: string, call?: CallOptions): Promise<DriverVolume | undefined>;
-  /** As `VolumeDriver.list`. */
-  list(call?: CallOptions): Promise<readonly DriverVolume[]>;
-}
+export type StoreDriver = Pick<
+  GuardedDriver,
+  'name' | 'source' | 'generation' | 'scope' | 'create' | 'remove' | 'mount' | 'unmount' | 'get' | 'list'
+>;
 
 /** The drivers of one store. */
 export interface StoreDrivers {

@@ -1,21 +1,12 @@
-import {
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, rmdirSync, unlinkSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import * as v from 'valibot';
 import { bootId, isAlive, type ProcessIdentity } from '../../os/process-identity.js';
 import { errnoOf } from '../../os/syscalls/index.js';
 import { ioError, removeStrayTempFiles, writeFileAtomic } from '../../state/index.js';
-import { assertSafeName, SAFE_NAME } from '../../util/ids.js';
+import { assertSafeName } from '../../util/ids.js';
 import type { Operation } from './ports.js';
+import { safeNames } from './safe-names.js';
 import type { HolderKind } from './types.js';
 import { IdentitySchema, OperationSchema } from './volume-record.js';
 
@@ -104,7 +95,7 @@ export class Uses {
   /** All of a volume that are of this boot. */
   list(volume: string): Use[] {
     const uses: Use[] = [];
-    for (const holder of names(`${this.#dir}/${volume}`)) {
+    for (const holder of safeNames(`${this.#dir}/${volume}`)) {
       const use = this.find(volume, holder);
       if (use !== undefined) uses.push(use);
     }
@@ -113,12 +104,12 @@ export class Uses {
 
   /** Names of volumes that have any. */
   volumes(): string[] {
-    return names(this.#dir);
+    return safeNames(this.#dir);
   }
 
   /** Removes what an earlier boot or killed writers left. The caller holds the volume's lock. */
   sweep(volume: string): void {
-    for (const holder of names(`${this.#dir}/${volume}`)) {
+    for (const holder of safeNames(`${this.#dir}/${volume}`)) {
       if (this.#read(volume, holder)?.boot !== bootId()) this.delete(volume, holder);
     }
     try {
@@ -203,15 +194,5 @@ function readIfThere(path: string): string | undefined {
     const errno = errnoOf(error);
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
     throw ioError('read', path, error);
-  }
-}
-
-function names(dir: string): string[] {
-  try {
-    return readdirSync(dir).filter((name) => SAFE_NAME.test(name));
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') return [];
-    throw ioError('list', dir, error);
   }
 }
